@@ -1,0 +1,1 @@
+"""The ground floor: errors, ids, clock, configuration, translations, the guarded outbound session."""

@@ -1,0 +1,1 @@
+"""The database: engine, types, school-owned tables, row-level security, migrations."""

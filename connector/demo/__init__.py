@@ -1,0 +1,1 @@
+"""The rehearsal: LMS, Kopir and journal side by side."""

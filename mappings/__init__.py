@@ -1,0 +1,1 @@
+"""Mapping files: what an integrator writes, and what reads it. Files in, values out."""

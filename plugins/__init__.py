@@ -1,0 +1,1 @@
+"""What a teacher can place in a course."""

@@ -1,0 +1,1 @@
+"""The canonical model, reconciliation, the systems on both sides, and the jobs."""

@@ -1,0 +1,1 @@
+"""The queue (a lease table), its dispatchers and its workers."""

@@ -1,0 +1,1 @@
+"""Deciding (pure) and applying (journaled) what two systems should agree on."""

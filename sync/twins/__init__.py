@@ -1,0 +1,1 @@
+"""Stateful stand-ins of real systems, for tests, the demo and rehearsals."""
