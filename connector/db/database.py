@@ -1,0 +1,95 @@
+"""Connections: one transaction sees one school, and a second small role sees what stands above schools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
+from sqlalchemy.engine import make_url
+
+from connector.db.schema import metadata as default_metadata
+from connector.db.security import secure
+
+
+class Database:
+    """Hand out transactions; safe to share between threads, and to be made anew after a fork."""
+
+    def __init__(self, url: str, service_url: str = "", *, pool_size: int = 10) -> None:
+        """Open pools for the application's role and, on PostgreSQL, the service role.
+
+        Args:
+            url: SQLAlchemy URL of the application's role.
+            service_url: URL of the role for look-ups, leases and sweeps; empty means the same database as ``url``.
+            pool_size: Connections kept per role on PostgreSQL.
+        """
+        self.engine = _engine(url, pool_size)
+        same = not service_url or service_url == url
+        self._service_engine = self.engine if same else _engine(service_url, pool_size)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Tell whether this is the embedded database."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def school(self, school_id: str, *, write: bool = True) -> Iterator[Connection]:
+        """Open a transaction that sees one school; it commits at the end and rolls back on an error.
+
+        Args:
+            school_id: The school; on PostgreSQL row-level security shows its rows only.
+            write: False opens a transaction that cannot write (and never waits for a writer on SQLite).
+        """
+        with self._begin(self.engine, write, school_id) as connection:
+            if not self.is_sqlite:
+                connection.execute(text("SELECT set_config('kopir.school', :school, true)"), {"school": school_id})
+            yield connection
+
+    @contextmanager
+    def service(self, *, write: bool = True) -> Iterator[Connection]:
+        """Open a transaction of the service role: registrations, leases and sweeps, across schools."""
+        with self._begin(self._service_engine, write, None) as connection:
+            yield connection
+
+    @contextmanager
+    def _begin(self, engine: Engine, write: bool, school_id: str | None) -> Iterator[Connection]:
+        with engine.connect() as raw:
+            connection = raw.execution_options(kopir_write=write, kopir_school=school_id)
+            with connection.begin():
+                yield connection
+
+    def create_all(self, tables: MetaData = default_metadata) -> None:
+        """Make every table at once (tests and throw-away databases; an installation migrates)."""
+        with self.engine.connect() as raw:
+            connection = raw.execution_options(kopir_write=True)
+            with connection.begin():
+                tables.create_all(connection)
+                secure(connection, tables)
+
+    def close(self) -> None:
+        """Close the pools."""
+        self.engine.dispose()
+        self._service_engine.dispose()
+
+
+def _engine(url: str, pool_size: int) -> Engine:
+    if make_url(url).get_backend_name() == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+
+
+def _prepare_sqlite(dbapi: Any, _record: object) -> None:
+    dbapi.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000"):
+        dbapi.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the write lock at once: a deferred BEGIN loses updates or fails as busy in mid-transaction."""
+    write = connection.get_execution_options().get("kopir_write", True)
+    connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if write else 'ON'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -1,0 +1,1 @@
+"""Tables of the ground floor, one module per subject."""
