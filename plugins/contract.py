@@ -19,16 +19,49 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Table
 from sqlalchemy.schema import SchemaItem
 
-from connector.base.i18n import Message, N_, say
+from connector.base.i18n import N_, Message, say
 from connector.base.ids import is_id, new_id
 from connector.db.schema import metadata, ref, school_table
 from connector.db.types import Instant, Json, Key, Mark
 
 __all__ = [
-    "Activity", "Download", "Health", "Instant", "JobHandler", "Json", "Key", "Manifest", "Mark", "Member", "Message",
-    "N_", "NotFound", "Outcome", "Page", "Placed", "Placement", "Plugin", "Progress", "Redirect", "Reply", "Request",
-    "ResultSeen", "Role", "Room", "Route", "Sandbox", "Upload", "Values", "Viewer", "Visit", "is_id", "metadata",
-    "new_id", "plugin_table", "ref", "say",
+    "N_",
+    "Activity",
+    "Download",
+    "Health",
+    "Instant",
+    "JobHandler",
+    "Json",
+    "Key",
+    "Manifest",
+    "Mark",
+    "Member",
+    "Message",
+    "NotFound",
+    "Outcome",
+    "Page",
+    "Placed",
+    "Placement",
+    "Plugin",
+    "Progress",
+    "Redirect",
+    "Reply",
+    "Request",
+    "ResultSeen",
+    "Role",
+    "Room",
+    "Route",
+    "Sandbox",
+    "Upload",
+    "Values",
+    "Viewer",
+    "Visit",
+    "is_id",
+    "metadata",
+    "new_id",
+    "plugin_table",
+    "ref",
+    "say",
 ]  # fmt: skip
 
 
@@ -118,7 +151,7 @@ class Outcome:
         score_maximum: Points of full work, above zero; needed with score_given.
         finished_at: When the work was done, aware UTC; the score's time in the LMS starts from it.
         comment: Plain text for the pupil, at most 2,000 characters.
-        evidence: What the portfolio shows: ``{"kind": "test"|"lab_report", "summary": …, "path": …}`` with no name in it.
+        evidence: What the portfolio shows: ``{"kind": "test" or "lab_report", "summary": …}``, with no name in it.
     """
 
     progress: Progress
