@@ -226,7 +226,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Page:
-    """A page from the plugin's ``templates/``, which extend ``kopir/page.html``.
+    """A page from the plugin's ``templates/``, which extend ``kopir/page.html`` (blocks title, head, body, scripts).
 
     In the template: ``t("English text", field=…)`` translates, ``link("path", key=value)`` makes an address,
     ``static("file.js")`` one of the plugin's static files, ``form_fields()`` the hidden fields every form needs,
