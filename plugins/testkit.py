@@ -225,9 +225,15 @@ class TestVisit:
             undefined=StrictUndefined,
         )
         environment.globals.update(
-            visit=self, lang=self.viewer.language, t=self.t, link=self.link, form_fields=lambda: "", nonce="n",
-            static=lambda name: f"/static/{name}", inline=lambda name: Markup((package / "static" / name).read_text("utf-8")),  # noqa: S704
-        )  # fmt: skip
+            visit=self,
+            lang=self.viewer.language,
+            t=self.t,
+            link=self.link,
+            form_fields=lambda: "",
+            nonce="n",
+            static=lambda name: f"/static/{name}",
+            inline=lambda name: Markup((package / "static" / name).read_text("utf-8")),  # noqa: S704
+        )
         return environment.get_template(page.template).render(**page.values)
 
 
