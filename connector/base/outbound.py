@@ -129,6 +129,7 @@ class Reply:
         body: The whole body, at most ``max_bytes``.
         url: The address asked.
         sent_at: When the request left, in seconds of the epoch (to learn the other clock from ``Date``).
+        reason: HTTP reason phrase; Moodle explains refused scores there, and echoes personal data in it.
     """
 
     status: int
@@ -136,6 +137,7 @@ class Reply:
     body: bytes
     url: str
     sent_at: float = field(default_factory=time.time)
+    reason: str = field(default="", repr=False)
 
     @property
     def media_type(self) -> str:
@@ -243,7 +245,7 @@ class Outbound:
         except (requests.RequestException, HTTPError, OSError) as error:
             raise _explain(error, host) from error
         names = {name.lower(): _undo_latin1(value) for name, value in answer.headers.items()}
-        return Reply(answer.status_code, names, content, url, sent_at)
+        return Reply(answer.status_code, names, content, url, sent_at, answer.reason or "")
 
     def _read(self, answer: requests.Response, max_bytes: int, deadline: float) -> bytes:
         chunks: list[bytes] = []

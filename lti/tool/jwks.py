@@ -1,0 +1,236 @@
+"""A platform's public keys: cached, parsed once, refetched when it rotates, and usable while it is down.
+
+Rules (Security Framework 1.0 §6.3, §6.4; RFC 9111): ``Cache-Control: max-age`` is honoured within bounds; an unknown
+``kid`` causes one early fetch; one thread fetches and the others wait for it; a copy that has run out serves on
+while the platform cannot be reached.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from joserfc.errors import JoseError
+from joserfc.jwk import RSAKey
+from joserfc.util import base64_to_int
+
+from connector.base.clock import Clock, utc_now
+from connector.base.errors import KopirError
+from connector.base.i18n import N_, say
+from connector.base.outbound import Outbound, Reply
+from lti.errors import KeyUnavailable, LaunchReason
+from lti.tool.ports import KeySetStore, NoKeySetStore, StoredKeySet
+
+MAX_BYTES = 512 * 1024
+MIN_AGE = timedelta(seconds=60)
+DEFAULT_AGE = timedelta(hours=1)
+MAX_AGE = timedelta(hours=24)
+STALE_LIMIT = timedelta(days=7)
+PAUSE = timedelta(seconds=10)
+WAIT_SECONDS = 35.0
+MIN_BITS = 2048
+MAX_BITS = 8192
+
+_B64 = re.compile(r"[A-Za-z0-9_\-]+=*")
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_MAX_AGE = re.compile(r"(?:^|,)\s*max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
+
+
+class UnreadableKeySet(ValueError):
+    """The document is not a JWK Set at all."""
+
+
+def read_key_set(document: str | bytes) -> dict[str, dict[str, Any]]:
+    """Return the usable entries of a JWK Set by ``kid``, unparsed; one broken entry does not spoil the others.
+
+    Raises:
+        UnreadableKeySet: The document is not JSON with a list ``keys``.
+    """
+    try:
+        value = json.loads(document)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableKeySet from error
+    entries = value.get("keys") if isinstance(value, dict) else None
+    if not isinstance(entries, list):
+        raise UnreadableKeySet
+    found: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        if isinstance(entry, dict) and _usable(entry):
+            found.setdefault(entry["kid"], entry)
+    return found
+
+
+def _usable(entry: dict[str, Any]) -> bool:
+    # Brightspace's keys carry no ``alg``; the key type decides then (1EdTech/lti-1-3-php-library#34).
+    return (
+        isinstance(entry.get("kid"), str)
+        and bool(entry["kid"])
+        and entry.get("kty") == "RSA"
+        and entry.get("use", "sig") == "sig"
+        and entry.get("alg", "RS256") == "RS256"
+        and isinstance(entry.get("n"), str)
+        and isinstance(entry.get("e"), str)
+    )
+
+
+def parse_key(entry: dict[str, Any]) -> RSAKey:
+    """Parse one RSA public key.
+
+    Raises:
+        KeyUnavailable: ``weak_key`` under 2048 bits, ``unknown_key`` when it cannot be read.
+    """
+    kid = entry["kid"]
+    bits = base64_to_int(entry["n"]).bit_length() if _B64.fullmatch(entry["n"]) else 0
+    if 0 < bits < MIN_BITS:
+        message = say(N_("The LMS's key {kid} has {bits} bits; 2048 are needed."), kid=kid, bits=bits)
+        raise KeyUnavailable(LaunchReason.WEAK_KEY, message)
+    message = say(N_("The LMS's key {kid} cannot be read."), kid=kid)
+    if not 0 < bits <= MAX_BITS:
+        raise KeyUnavailable(LaunchReason.UNKNOWN_KEY, message)
+    try:
+        return RSAKey.import_key({"kty": "RSA", "n": entry["n"], "e": entry["e"], "kid": kid})
+    except (ValueError, TypeError, JoseError) as error:
+        raise KeyUnavailable(LaunchReason.UNKNOWN_KEY, message) from error
+
+
+def freshness(cache_control: str) -> timedelta:
+    """Return how long a fetched set is fresh: ``max-age`` within a minute and a day, an hour when nothing is said."""
+    lowered = cache_control.lower()
+    if "no-store" in lowered or "no-cache" in lowered:
+        return MIN_AGE
+    found = _MAX_AGE.search(cache_control)
+    age = timedelta(seconds=int(found[1])) if found else DEFAULT_AGE
+    return min(max(age, MIN_AGE), MAX_AGE)
+
+
+@dataclass
+class _Entry:
+    """What is known of one URL; ``lock`` is held by the one thread that fetches."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    raw: dict[str, dict[str, Any]] = field(default_factory=dict)
+    parsed: dict[str, RSAKey] = field(default_factory=dict)
+    document: str = ""
+    fetched_at: datetime = _NEVER
+    fresh_until: datetime = _NEVER
+    tried_at: datetime = _NEVER
+    forced_at: datetime = _NEVER
+    failed: bool = False
+    generation: int = 0
+
+
+class KeySets:
+    """The process's cache of platforms' keys, by (URL, kid); safe to share between threads."""
+
+    def __init__(self, http: Outbound, store: KeySetStore | None = None, clock: Clock = utc_now) -> None:
+        """Take the outbound session, where the last good copies are kept, and the clock."""
+        self._http = http
+        self._store = store or NoKeySetStore()
+        self._clock = clock
+        self._entries: dict[str, _Entry] = {}
+        self._lock = threading.Lock()
+
+    def key(self, jwks_url: str, kid: str) -> RSAKey:
+        """Return the platform's key, parsed once per process.
+
+        Raises:
+            KeyUnavailable: ``unknown_key`` when the platform does not publish it, ``weak_key`` under 2048 bits,
+                ``keys_unreachable`` when there is no usable copy and none can be fetched.
+        """
+        entry = self._entry(jwks_url)
+        now = self._clock()
+        if now >= entry.fresh_until or kid not in entry.raw:
+            self._refresh(jwks_url, entry, kid, entry.generation)
+        return self._find(jwks_url, entry, kid)
+
+    def forget(self, jwks_url: str) -> None:
+        """Drop this process's copy (an administrator changed the registration)."""
+        with self._lock:
+            self._entries.pop(jwks_url, None)
+
+    def _entry(self, url: str) -> _Entry:
+        entry = self._entries.get(url)
+        if entry is None:
+            with self._lock:
+                entry = self._entries.setdefault(url, _Entry())
+        return entry
+
+    def _find(self, url: str, entry: _Entry, kid: str) -> RSAKey:
+        found = entry.parsed.get(kid)
+        if found is not None:
+            return found
+        raw = entry.raw.get(kid)
+        if raw is None:
+            raise _unknown(entry, url)
+        key = entry.parsed[kid] = parse_key(raw)
+        return key
+
+    def _refresh(self, url: str, entry: _Entry, kid: str, generation: int) -> None:
+        usable = kid in entry.raw
+        # A thread that already has a usable copy does not queue behind the one that renews it.
+        if not entry.lock.acquire(blocking=not usable, timeout=-1 if usable else WAIT_SECONDS):
+            return
+        try:
+            if self._wanted(entry, kid, generation):
+                self._fetch(url, entry)
+        finally:
+            entry.lock.release()
+
+    def _wanted(self, entry: _Entry, kid: str, generation: int) -> bool:
+        now = self._clock()
+        if entry.failed and now - entry.tried_at < PAUSE:
+            return False
+        if now >= entry.fresh_until:
+            return True
+        # Fresh, but without this kid: whoever waited for a fetch already has its answer, the rest may force one.
+        if kid in entry.raw or entry.generation != generation or now - entry.forced_at < PAUSE:
+            return False
+        entry.forced_at = now
+        return True
+
+    def _fetch(self, url: str, entry: _Entry) -> None:
+        now = entry.tried_at = self._clock()
+        try:
+            reply = self._http.request("GET", url, headers={"Accept": "application/json"}, max_bytes=MAX_BYTES)
+            raw = read_key_set(reply.body) if reply.status == 200 else None
+        except (KopirError, UnreadableKeySet):
+            raw = None
+        if raw is None:
+            self._fall_back(url, entry, now)
+            return
+        changed = entry.document != reply.text or now - entry.fetched_at > DEFAULT_AGE
+        self._take(entry, reply.text, raw, now)
+        entry.fresh_until = now + freshness(_cache_control(reply))
+        if changed:
+            self._store.save(url, StoredKeySet(reply.text, now))
+
+    def _fall_back(self, url: str, entry: _Entry, now: datetime) -> None:
+        entry.failed = True
+        stored = self._store.load(url) if not entry.raw else None
+        if stored is not None:
+            self._take(entry, stored.document, read_key_set(stored.document), stored.fetched_at)
+            entry.failed = True
+        if now - entry.fetched_at > STALE_LIMIT:
+            entry.raw, entry.parsed = {}, {}
+
+    def _take(self, entry: _Entry, document: str, raw: dict[str, dict[str, Any]], fetched_at: datetime) -> None:
+        # Parsed keys are kept only while their text is the same: a kid reused for another key must not find the old.
+        kept = {kid: key for kid, key in entry.parsed.items() if entry.raw.get(kid) == raw.get(kid)}
+        entry.raw, entry.parsed = raw, kept
+        entry.document, entry.fetched_at, entry.failed = document, fetched_at, False
+        entry.generation += 1
+
+
+def _cache_control(reply: Reply) -> str:
+    return reply.headers.get("cache-control", "")
+
+
+def _unknown(entry: _Entry, url: str) -> KeyUnavailable:
+    if entry.failed and not entry.raw:
+        message = say(N_("The LMS's keys at {url} cannot be read."), url=url)
+        return KeyUnavailable(LaunchReason.KEYS_UNREACHABLE, message)
+    return KeyUnavailable(LaunchReason.UNKNOWN_KEY, say(N_("The LMS publishes no such key at {url}."), url=url))
