@@ -1,0 +1,1 @@
+"""What the sync remembers: tables, and small repositories over them."""

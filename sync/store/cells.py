@@ -1,0 +1,332 @@
+"""What each side holds and what both last agreed on, kept so that a plan can be made and explained from it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from connector.db.types import canonical, dump_json
+from sync.model import AttendanceMark, GradeKind, Lesson, LineItem, Person, Result, Role
+from sync.reconcile.types import Base, CellKey, Values
+from sync.store.sql import batches, upsert
+from sync.store.tables.cells import base, scope_read, snapshot
+from sync.systems.contract import Evidence, Read
+
+Record = Person | Lesson | LineItem | Result | AttendanceMark
+
+
+@dataclass(frozen=True)
+class ReadProof:
+    """What the last read of one kind of records in one scope proved.
+
+    Attributes:
+        side: ``left`` or ``right``.
+        kind: ``person``, ``lesson``, ``item``, ``result`` or ``attendance``.
+        evidence: What absence meant.
+        reason: Code for anything but complete.
+        found: How many records it gave.
+        known: How many the last complete read gave.
+        read_at: When it began, by the other side's clock where it gives one.
+        complete_at: When the last complete one began; None before the first.
+    """
+
+    side: str
+    kind: str
+    evidence: Evidence
+    reason: str
+    found: int
+    known: int
+    read_at: datetime
+    complete_at: datetime | None
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """Return a record as JSON values; what a snapshot keeps of a person has no IIN in the clear."""
+    if isinstance(record, Person):
+        birth = record.birth_date.isoformat() if record.birth_date else None
+        return {**vars(record), "role": record.role.value, "birth_date": birth}
+    if isinstance(record, Lesson):
+        return {**vars(record), "day": record.day.isoformat()}
+    if isinstance(record, LineItem):
+        return {
+            **vars(record),
+            "maximum": None if record.maximum is None else canonical(record.maximum),
+            "kind": record.kind.value if record.kind else None,
+            "due": record.due.isoformat() if record.due else None,
+        }
+    if isinstance(record, Result):
+        return {
+            **vars(record),
+            "maximum": None if record.maximum is None else canonical(record.maximum),
+            "changed_at": record.changed_at.isoformat() if record.changed_at else None,
+        }
+    return {**vars(record), "day": record.day.isoformat()}
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def _person(raw: dict[str, Any]) -> Person:
+    return Person(**{**raw, "role": Role(raw["role"]), "birth_date": _day(raw["birth_date"])})
+
+
+def _lesson(raw: dict[str, Any]) -> Lesson:
+    return Lesson(**{**raw, "day": date.fromisoformat(raw["day"])})
+
+
+def _item(raw: dict[str, Any]) -> LineItem:
+    return LineItem(
+        **{
+            **raw,
+            "maximum": None if raw["maximum"] is None else Decimal(raw["maximum"]),
+            "kind": GradeKind(raw["kind"]) if raw["kind"] else None,
+            "due": _day(raw["due"]),
+        }
+    )
+
+
+def _result(raw: dict[str, Any]) -> Result:
+    return Result(
+        **{
+            **raw,
+            "maximum": None if raw["maximum"] is None else Decimal(raw["maximum"]),
+            "changed_at": datetime.fromisoformat(raw["changed_at"]) if raw["changed_at"] else None,
+        }
+    )
+
+
+def _attendance(raw: dict[str, Any]) -> AttendanceMark:
+    return AttendanceMark(**{**raw, "day": date.fromisoformat(raw["day"])})
+
+
+def record_key(record: Record) -> str:
+    """Return what a record is kept under: its id, or its cell's two ids as a JSON list."""
+    if isinstance(record, Result):
+        return dump_json([record.item_id, record.person_id])
+    if isinstance(record, AttendanceMark):
+        return dump_json([record.lesson_id, record.person_id])
+    return record.id
+
+
+def save_read(db: Connection, school: str, connection: str, side: str, link: str, kind: str, read: Read[Any]) -> None:
+    """Keep what a read found and what it proved.
+
+    A complete read marks what it did not name as missing once more; any other read only adds. The caller opens the
+    transaction; a scope is one group, so it stays small.
+    """
+    rows = [_snapshot_row(school, connection, side, link, kind, record, read.read_at) for record in read.records]
+    if read.complete:
+        where = _scope(school, connection, side, link, kind)
+        db.execute(update(snapshot).where(*where).values(missing=snapshot.c.missing + 1))
+    if read.evidence in (Evidence.COMPLETE, Evidence.PARTIAL):
+        for batch in batches(rows):
+            upsert(db, snapshot, batch)
+    _save_proof(db, school, link, side, kind, read)
+
+
+def _scope(school: str, connection: str, side: str, link: str, kind: str) -> tuple[Any, ...]:
+    table = snapshot.c
+    return (
+        table.school_id == school,
+        table.connection == connection,
+        table.side == side,
+        table.group_link == link,
+        table.kind == kind,
+    )
+
+
+def _snapshot_row(
+    school: str, connection: str, side: str, link: str, kind: str, record: Record, read_at: datetime
+) -> dict[str, Any]:
+    raw = to_json(record)
+    return {
+        "school_id": school,
+        "connection": connection,
+        "side": side,
+        "group_link": link,
+        "kind": kind,
+        "key": record_key(record),
+        "raw": raw,
+        "hash": hashlib.sha256(dump_json(raw).encode()).hexdigest(),
+        "seen_at": read_at,
+        "missing": 0,
+    }
+
+
+def _save_proof(db: Connection, school: str, link: str, side: str, kind: str, read: Read[Any]) -> None:
+    row = {
+        "school_id": school,
+        "group_link": link,
+        "side": side,
+        "kind": kind,
+        "evidence": read.evidence.value,
+        "reason": read.reason,
+        "found": len(read.records),
+        "read_at": read.read_at,
+    }
+    if read.complete:
+        upsert(db, scope_read, [{**row, "known": len(read.records), "complete_at": read.read_at}])
+    else:
+        upsert(db, scope_read, [{**row, "known": 0, "complete_at": None}], keep=("known", "complete_at"))
+
+
+def proofs(db: Connection, school: str, link: str) -> dict[tuple[str, str], ReadProof]:
+    """Return the last read of every kind in a scope, by (side, kind)."""
+    table = scope_read
+    rows = db.execute(select(table).where(table.c.school_id == school, table.c.group_link == link))
+    return {
+        (row.side, row.kind): ReadProof(
+            row.side, row.kind, Evidence(row.evidence), row.reason, row.found, row.known, row.read_at, row.complete_at
+        )
+        for row in rows
+    }
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One kept record, when it was last seen, and how many complete reads since then did not find it."""
+
+    raw: dict[str, Any]
+    seen_at: datetime
+    missing: int
+
+
+def _load(db: Connection, school: str, connection: str, side: str, link: str, kind: str) -> list[Kept]:
+    where = _scope(school, connection, side, link, kind)
+    rows = db.execute(
+        select(snapshot.c.raw, snapshot.c.seen_at, snapshot.c.missing).where(*where).order_by(snapshot.c.key)
+    )
+    return [Kept(row.raw, row.seen_at, row.missing) for row in rows]
+
+
+def people(db: Connection, school: str, connection: str, side: str, link: str) -> list[Person]:
+    """Return the people of the last reads that are still there."""
+    return [_person(kept.raw) for kept in _load(db, school, connection, side, link, "person") if not kept.missing]
+
+
+def lessons(db: Connection, school: str, connection: str, side: str, link: str) -> list[Lesson]:
+    """Return the lessons that are still there, by day and number."""
+    found = [_lesson(kept.raw) for kept in _load(db, school, connection, side, link, "lesson") if not kept.missing]
+    return sorted(found, key=lambda lesson: (lesson.day, lesson.number, lesson.id))
+
+
+def items(db: Connection, school: str, connection: str, side: str, link: str) -> list[LineItem]:
+    """Return the columns that are still there, by id."""
+    return [_item(kept.raw) for kept in _load(db, school, connection, side, link, "item") if not kept.missing]
+
+
+def results(db: Connection, school: str, connection: str, side: str, link: str) -> list[tuple[Result, int]]:
+    """Return marks, each with the number of complete reads that no longer found it."""
+    return [(_result(kept.raw), kept.missing) for kept in _load(db, school, connection, side, link, "result")]
+
+
+def attendance(db: Connection, school: str, connection: str, side: str, link: str) -> list[tuple[AttendanceMark, int]]:
+    """Return register entries, each with the number of complete reads that no longer found it."""
+    return [(_attendance(kept.raw), kept.missing) for kept in _load(db, school, connection, side, link, "attendance")]
+
+
+def put(
+    db: Connection, school: str, connection: str, side: str, link: str, records: Sequence[Record], at: datetime
+) -> None:
+    """Keep single records that were read back after a write."""
+    for batch in batches(records):
+        rows = [_snapshot_row(school, connection, side, link, _kind(record), record, at) for record in batch]
+        upsert(db, snapshot, rows)
+
+
+def take_out(
+    db: Connection, school: str, connection: str, side: str, link: str, kind: str, keys: Iterable[str]
+) -> None:
+    """Forget cells that a read after our own write proved empty."""
+    where = _scope(school, connection, side, link, kind)
+    for batch in batches(sorted(set(keys))):
+        db.execute(delete(snapshot).where(*where, snapshot.c.key.in_(batch)))
+
+
+def _kind(record: Record) -> str:
+    return {
+        Person: "person", Lesson: "lesson", LineItem: "item", Result: "result", AttendanceMark: "attendance"
+    }[type(record)]  # fmt: skip
+
+
+def bases(db: Connection, school: str, connection: str, link: str, kind: str) -> list[Base]:
+    """Return what was last agreed in a scope, in key order."""
+    table = base
+    rows = db.execute(
+        select(table)
+        .where(
+            table.c.school_id == school,
+            table.c.connection == connection,
+            table.c.group_link == link,
+            table.c.kind == kind,
+        )
+        .order_by(table.c.key)
+    )
+    return [Base(row.key, row.left_raw, row.right_raw, row.mapping_version) for row in rows]
+
+
+def base_of(db: Connection, school: str, connection: str, keys: Iterable[str]) -> dict[str, Base]:
+    """Return the bases of these cells by key."""
+    table = base
+    found: dict[str, Base] = {}
+    for batch in batches(sorted(set(keys))):
+        rows = db.execute(
+            select(table).where(table.c.school_id == school, table.c.connection == connection, table.c.key.in_(batch))
+        )
+        found |= {row.key: Base(row.key, row.left_raw, row.right_raw, row.mapping_version) for row in rows}
+    return found
+
+
+@dataclass(frozen=True)
+class Settling:
+    """What one cell's base becomes; ``values`` None forgets it."""
+
+    key: str
+    values: Values | None
+    mapping_version: str
+
+
+def settle(
+    db: Connection, school: str, connection: str, run: str, settlings: Sequence[Settling], now: datetime
+) -> None:
+    """Set or forget bases; the caller writes the audit link in the same transaction."""
+    rows = []
+    for one in settlings:
+        if one.values is None:
+            continue
+        cell = CellKey.parse(one.key)
+        rows.append(
+            {
+                "school_id": school,
+                "connection": connection,
+                "key": one.key,
+                "group_link": cell.group,
+                "kind": cell.kind.value,
+                "item": cell.item,
+                "person": cell.person,
+                "left_raw": one.values.left,
+                "right_raw": one.values.right,
+                "mapping_version": one.mapping_version,
+                "run": run,
+                "agreed_at": now,
+            }
+        )
+    for batch in batches(rows):
+        upsert(db, base, batch)
+    for keys in batches([one.key for one in settlings if one.values is None]):
+        db.execute(
+            delete(base).where(base.c.school_id == school, base.c.connection == connection, base.c.key.in_(keys))
+        )
+
+
+def all_bases(db: Connection, school: str, connection: str) -> Mapping[str, tuple[str | None, str | None, str]]:
+    """Return every base of a connection: key → (left, right, mapping version)."""
+    rows = db.execute(select(base).where(base.c.school_id == school, base.c.connection == connection))
+    return {row.key: (row.left_raw, row.right_raw, row.mapping_version) for row in rows}

@@ -1,0 +1,146 @@
+"""Runs, the plans they make, every change of a plan, and the entry sheet a read-only journal gets instead."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, Column, Index, Integer, Text, text
+
+from connector.db.schema import ref, school_table
+from connector.db.types import Instant, Json, Key
+
+run = school_table(
+    "run",
+    Column("connection", Key, nullable=False),
+    Column("trigger", Key, nullable=False),
+    Column("actor", Key, nullable=False),
+    Column("state", Key, nullable=False),
+    # Counts by word, and per phase when it began and ended.
+    Column("counts", Json, nullable=False),
+    Column("phases", Json, nullable=False),
+    # Scopes and kinds that were not compared, with the reason of each.
+    Column("not_compared", Json, nullable=False),
+    Column("reason", Key, nullable=False, server_default=""),
+    Column("plan", Key),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    ref("connection", "connection"),
+    CheckConstraint(
+        "state IN ('reading', 'planned', 'applying', 'verifying', 'done', 'partial', 'not_compared', 'failed')",
+        name="state",
+    ),
+    Index("ix_run_connection_started_at", "connection", "started_at"),
+)
+
+plan = school_table(
+    "plan",
+    Column("connection", Key, nullable=False),
+    Column("run", Key, nullable=False),
+    Column("kind", Key, nullable=False),
+    # SHA-256 over the inputs' versions and every change: what is approved is exactly this.
+    Column("hash", Key, nullable=False),
+    # What it was made from: scopes and the version of each input.
+    Column("header", Json, nullable=False),
+    # The works that applying it makes: group link, lesson, title, kind.
+    Column("works", Json, nullable=False),
+    Column("state", Key, nullable=False),
+    Column("reason", Key, nullable=False, server_default=""),
+    Column("counts", Json, nullable=False),
+    # The run this plan takes back, for an undo.
+    Column("undoes", Key),
+    Column("made_at", Instant, nullable=False),
+    Column("approved_by", Key),
+    Column("approved_at", Instant),
+    Column("applied_at", Instant),
+    ref("connection", "connection"),
+    ref("run", "run"),
+    CheckConstraint("kind IN ('sync', 'impact', 'undo')", name="kind"),
+    CheckConstraint(
+        "state IN ('empty', 'planned', 'approved', 'applying', 'applied', 'stale', 'discarded')", name="state"
+    ),
+    # One plan of a connection is being applied at a time.
+    Index(
+        "uq_plan_applying",
+        "school_id",
+        "connection",
+        unique=True,
+        sqlite_where=text("state = 'applying'"),
+        postgresql_where=text("state = 'applying'"),
+    ),
+)
+
+plan_change = school_table(
+    "plan_change",
+    Column("plan", Key, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("key", Key, nullable=False),
+    Column("group_link", Key, nullable=False),
+    Column("kind", Key, nullable=False),
+    Column("action", Key, nullable=False),
+    # The side that is written, or none for what changes only what we remember.
+    Column("side", Key, nullable=False),
+    Column("item", Key, nullable=False),
+    Column("person", Key, nullable=False),
+    # The whole row of the plan, as it was hashed.
+    Column("change", Json, nullable=False),
+    # The written system's own ids; the item's stays empty until the work is made.
+    Column("external_item", Key),
+    Column("external_person", Key),
+    Column("maximum", Text),
+    # The written side's own time of the read, and the frozen instant of the write.
+    Column("read_at", Instant, nullable=False),
+    Column("stamp", Instant, nullable=False),
+    Column("state", Key, nullable=False),
+    Column("held_by", Key, nullable=False, server_default=""),
+    Column("reason", Key, nullable=False, server_default=""),
+    # What was read back in the written cell.
+    Column("written", Text),
+    Column("applied_at", Instant),
+    ref("plan", "plan"),
+    CheckConstraint("side IN ('left', 'right', 'none')", name="side"),
+    CheckConstraint(
+        "state IN ('ready', 'held', 'conflict', 'reported', 'silent', 'approved', 'sent', 'written', 'applied', "
+        "'moved', 'refused', 'retry', 'unknown', 'lost', 'entry', 'skipped')",
+        name="state",
+    ),
+    Index("ix_plan_change_key", "school_id", "key"),
+    key=("plan", "seq"),
+)
+
+entry_line = school_table(
+    "entry_line",
+    # One mark for a person to type into the journal.
+    Column("connection", Key, nullable=False),
+    Column("plan", Key, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("key", Key, nullable=False),
+    Column("group_link", Key, nullable=False),
+    Column("lesson_day", Key, nullable=False),
+    Column("lesson_number", Integer, nullable=False),
+    Column("lesson", Key, nullable=False, server_default=""),
+    Column("work", Text, nullable=False),
+    Column("person", Key, nullable=False),
+    Column("external_person", Key, nullable=False),
+    # The pupil's place in the journal's own list.
+    Column("position", Integer, nullable=False),
+    # None means: take the mark out.
+    Column("mark", Text),
+    Column("left_raw", Text),
+    Column("before", Text),
+    Column("state", Key, nullable=False),
+    Column("seen", Text),
+    Column("made_at", Instant, nullable=False),
+    Column("checked_at", Instant),
+    ref("connection", "connection"),
+    ref("plan", "plan"),
+    ref("person", "person"),
+    CheckConstraint("state IN ('to_type', 'typed', 'missed', 'different', 'withdrawn')", name="state"),
+    Index(
+        "uq_entry_line_open",
+        "school_id",
+        "connection",
+        "key",
+        unique=True,
+        sqlite_where=text("state IN ('to_type', 'missed', 'different')"),
+        postgresql_where=text("state IN ('to_type', 'missed', 'different')"),
+    ),
+    key=("plan", "seq"),
+)
