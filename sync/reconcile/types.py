@@ -1,4 +1,4 @@
-"""What reconciliation speaks of: cells, their base, the rules of one cell, decisions, changes and plans.
+"""What reconciliation speaks of: the rules of one cell, decisions, changes and plans; cells come from ``cells``.
 
 A *cell* is the smallest thing two systems can agree on: one pupil's mark in one column, one entry of a register,
 one place in a group. Both sides hold it under one key, each with its own raw value. Nothing here does I/O or reads
@@ -9,143 +9,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
-from sync.systems.contract import Evidence
-
-
-class Side(StrEnum):
-    """One of the two systems of a pair."""
-
-    LEFT = "left"
-    RIGHT = "right"
-
-    @property
-    def other(self) -> Side:
-        """The opposite side."""
-        return Side.RIGHT if self is Side.LEFT else Side.LEFT
-
-
-class CellKind(StrEnum):
-    """What a cell holds, in the order in which changes must be applied (undo goes backwards)."""
-
-    PERSON = "person"
-    GROUP = "group"
-    ENROLMENT = "enrolment"
-    LINE_ITEM = "line_item"
-    GRADE = "grade"
-    COMMENT = "comment"
-    ATTENDANCE = "attendance"
-
-
-KIND_ORDER: tuple[CellKind, ...] = tuple(CellKind)
-
-_ESCAPES = {ord("%"): "%25", ord("|"): "%7C", **{code: f"%{code:02X}" for code in (*range(32), 127)}}
-
-
-class CellKey(NamedTuple):
-    """The address of a cell in the pair's own ids, and its canonical text.
-
-    Attributes:
-        kind: What the cell holds.
-        group: The mapped group.
-        item: The mapped column or lesson; empty for an enrolment.
-        person: The linked person.
-    """
-
-    kind: CellKind
-    group: str
-    item: str
-    person: str
-
-    @property
-    def text(self) -> str:
-        """``kind|group|item|person``; ``%``, ``|`` and control characters are percent-escaped.
-
-        Sorted by code point, which is the order of SQLite's BINARY and PostgreSQL's ``COLLATE "C"``.
-        """
-        return "|".join((self.kind.value, *(part.translate(_ESCAPES) for part in self[1:])))
-
-    @classmethod
-    def parse(cls, text: str) -> CellKey:
-        """Read a canonical text back.
-
-        Raises:
-            ValueError: It has not four parts, or its kind is unknown.
-        """
-        kind, group, item, person = text.split("|")
-        return cls(CellKind(kind), _unescape(group), _unescape(item), _unescape(person))
-
-    @property
-    def scope(self) -> str:
-        """``kind|group``: what is read and proved complete as a whole."""
-        return scope_text(self.kind, self.group)
-
-
-def scope_text(kind: CellKind, group: str) -> str:
-    """Return the canonical text of a scope, the beginning of the key of every cell in it."""
-    return f"{kind.value}|{group.translate(_ESCAPES)}"
-
-
-def _unescape(part: str) -> str:
-    head, *rest = part.split("%")
-    return head + "".join(chr(int(piece[:2], 16)) + piece[2:] for piece in rest)
-
-
-class CellState(StrEnum):
-    """What a read says about one cell on one side."""
-
-    PRESENT = "present"
-    ABSENT = "absent"
-    UNKNOWN = "unknown"
-
-
-class Cell(NamedTuple):
-    """One side of one cell. The merge also takes plain tuples of this shape, as a database gives them.
-
-    Attributes:
-        key: Canonical text of the key.
-        raw: The value exactly as the system gave it; None unless present.
-        state: ABSENT only where a complete read proves it.
-        changed_at: The system's own time of the last change, aware UTC.
-        clock: The host whose clock gave ``changed_at``; times are compared only when both clocks are one.
-        note: Why it is unknown: a reason code.
-    """
-
-    key: str
-    raw: str | None
-    state: CellState = CellState.PRESENT
-    changed_at: datetime | None = None
-    clock: str = ""
-    note: str = ""
-
-
-class BaseState(StrEnum):
-    """Whether the last agreed values can be trusted."""
-
-    OK = "ok"
-    CORRUPT = "corrupt"
-
-
-class Base(NamedTuple):
-    """What both sides held when they last agreed. Plain tuples of this shape are taken too.
-
-    Attributes:
-        key: Canonical text of the key.
-        left_raw: Left's own raw value then; None when it was agreed that left holds nothing.
-        right_raw: Right's own raw value then.
-        mapping_version: ``Translate.version`` under which they agreed.
-        state: A corrupt base counts as none.
-    """
-
-    key: str
-    left_raw: str | None
-    right_raw: str | None
-    mapping_version: str
-    state: BaseState = BaseState.OK
+from sync.reconcile.cells import KIND_ORDER as KIND_ORDER
+from sync.reconcile.cells import Base as Base
+from sync.reconcile.cells import BaseState as BaseState
+from sync.reconcile.cells import Cell as Cell
+from sync.reconcile.cells import CellKey as CellKey
+from sync.reconcile.cells import CellKind as CellKind
+from sync.reconcile.cells import CellState as CellState
+from sync.reconcile.cells import Coverage as Coverage
+from sync.reconcile.cells import Side as Side
+from sync.reconcile.cells import scope_text as scope_text
 
 
 class Translated(NamedTuple):
@@ -273,6 +151,8 @@ class Rules(NamedTuple):
 
 
 RulesFor = Callable[[CellKey], Rules]
+
+
 """Find the rules of a column; asked once per column, with the key of its first cell."""
 
 
@@ -464,7 +344,12 @@ class Change:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, every field present."""
-        return {**asdict(self), "left_at": _text(self.left_at), "right_at": _text(self.right_at)}
+        return dict(zip(FIELDS, self._row(), strict=True))
+
+    def _row(self) -> list[Any]:
+        row = [getattr(self, name) for name in FIELDS]
+        row[-2:] = _text(self.left_at), _text(self.right_at)
+        return row
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Change:
@@ -474,7 +359,7 @@ class Change:
             KeyError: A field is missing.
             ValueError: An enum's value or an instant is unknown.
         """
-        values = {item.name: data[item.name] for item in fields(cls)}
+        values = {name: data[name] for name in FIELDS}
         for name, enum in (("kind", CellKind), ("action", Action), ("state", State), ("risk", Risk)):
             values[name] = enum(values[name])
         for name in ("left_at", "right_at"):
@@ -483,22 +368,23 @@ class Change:
         return cls(**values)
 
     def canonical(self) -> bytes:
-        """Return the canonical JSON of this row: what the plan's hash is made of."""
-        return canonical_json(self.to_dict())
+        """Return this row as a JSON array in the order of ``FIELDS``: what the plan's hash is made of."""
+        return canonical_json(self._row())
 
-    def with_state(self, state: State, held_by: str = "") -> Change:
-        """Return it with another state (its bytes change: the guard's word is kept apart, see ``guard.Standing``)."""
-        return replace(self, state=state, held_by=held_by)
+
+FIELDS = tuple(item.name for item in fields(Change))
 
 
 def _text(instant: datetime | None) -> str | None:
     return None if instant is None else instant.astimezone(UTC).isoformat(timespec="microseconds")
 
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
 def canonical_json(value: object) -> bytes:
     """Return compact JSON with sorted keys in UTF-8: equal values are equal bytes."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode("utf-8", "surrogatepass")
+    return _encode(value).encode("utf-8", "surrogatepass")
 
 
 @dataclass(frozen=True, slots=True)
@@ -538,35 +424,3 @@ class PlanHeader:
     def canonical(self) -> bytes:
         """Return the canonical JSON of the header, the first part of what is hashed."""
         return canonical_json({"format": 1, **asdict(self)})
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """What the reads of both sides prove, scope by scope; a scope that is not named proves nothing.
-
-    Attributes:
-        left: Evidence by scope text.
-        right: Evidence by scope text.
-        reasons: Reason code by (side, scope text) for anything but COMPLETE.
-    """
-
-    left: Mapping[str, Evidence]
-    right: Mapping[str, Evidence]
-    reasons: Mapping[tuple[Side, str], str] = field(default_factory=dict)
-
-    def evidence(self, side: Side, scope: str) -> Evidence:
-        """Return what the read of a scope proves."""
-        return (self.left if side is Side.LEFT else self.right).get(scope, Evidence.UNKNOWN)
-
-    def cell(self, side: Side, key: CellKey, found: Cell | None) -> Cell:
-        """Say what a side holds: a missing record is absent only in a complete read.
-
-        Records of a partial read are facts; records of a suspicious or refused one are not.
-        """
-        evidence = self.evidence(side, key.scope)
-        if found is not None and evidence in (Evidence.COMPLETE, Evidence.PARTIAL):
-            return found
-        if found is None and evidence is Evidence.COMPLETE:
-            return Cell(key.text, None, CellState.ABSENT)
-        reason = self.reasons.get((side, key.scope), "") or f"read_{evidence.value}"
-        return Cell(key.text, None, CellState.UNKNOWN, note=reason)
