@@ -37,6 +37,9 @@ class Settings(BaseModel):
         default="",
         description="PostgreSQL URL of the second small role; empty means the same as DATABASE_URL.",
     )
+    database_owner_url: str = Field(
+        default="", description="PostgreSQL URL of the tables' owner, used by `kopir init` and `kopir upgrade` only."
+    )
     broker_url: str = Field(default="", description="Celery broker; empty means threads inside the server.")
     secret_key: str = Field(description="Signs states, cookies and one-use addresses. Made by `kopir init`.")
     encryption_keys: tuple[str, ...] = Field(description="Fernet keys, newest first. Made by `kopir init`.")
@@ -100,6 +103,11 @@ class Settings(BaseModel):
         """The database's URL with the default and the PostgreSQL driver filled in."""
         url = self.database_url or f"sqlite:///{(self.data_dir / 'kopir.sqlite3').resolve()}"
         return with_driver(url)
+
+    @property
+    def owner_url(self) -> str:
+        """The URL of the role that owns the tables; no server process uses it."""
+        return with_driver(self.database_owner_url) if self.database_owner_url else self.sqlalchemy_url
 
     @property
     def service_url(self) -> str:

@@ -76,13 +76,14 @@ class Database:
 def _engine(url: str, pool_size: int) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
         engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
 
 
-def _prepare_sqlite(dbapi: Any, _record: object) -> None:
+def prepare_sqlite(dbapi: Any, _record: object) -> None:
+    """Set a new SQLite connection up: explicit transactions, WAL, foreign keys, patience with other writers."""
     dbapi.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000"):
         dbapi.execute(f"PRAGMA {pragma}")

@@ -69,5 +69,15 @@ key_set = Table(
     Column("jwks_url", Text, primary_key=True),
     Column("document", Json, nullable=False),
     Column("fetched_at", Instant, nullable=False),
-    Column("max_age", Integer, nullable=False),
+)
+
+access_token = Table(
+    "access_token",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("value_hash", Key, nullable=False),
+    Column("scopes", Json, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    info={"app_access": ""},
 )

@@ -1,0 +1,92 @@
+"""``kopir lti``: platforms by hand, and our keys."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import click
+
+from connector.base.errors import Fatal
+from connector.base.i18n import N_, say
+from connector.cli.context import opened_runtime
+from connector.cli.output import explained, json_option, show, show_table
+from connector.host.platforms import register_platform
+from connector.host.registry import Platform, origin_of
+
+
+@click.group()
+def lti() -> None:
+    """Connect LMSs."""
+
+
+@lti.group()
+def platforms() -> None:
+    """Register LMSs and list them."""
+
+
+@platforms.command("add")
+@click.option("--school", "code", required=True, help="The school's code; it is made if it is new.")
+@click.option("--name", help="The school's name, for a new school.")
+@click.option("--issuer", required=True, help="The platform's issuer, exactly as it sends it.")
+@click.option("--client-id", required=True)
+@click.option("--auth-url", required=True, help="OIDC authorisation endpoint.")
+@click.option("--token-url", required=True)
+@click.option("--jwks-url", required=True)
+@click.option("--deployment", required=True, help="deployment_id of this school.")
+@click.option("--frame-origin", "frame_origins", multiple=True, help="Further origins that may frame our pages.")
+@click.option("--token-audience", help="Audience of our client assertion, where it is not the token URL (D2L).")
+@click.option("--profile", default="moodle", show_default=True, help="What kind of LMS it is.")
+@json_option
+@explained
+def add(code: str, name: str | None, as_json: bool, **options: str | None) -> None:
+    """Register an LMS by hand; run again with other values, it is brought up to date."""
+    addresses = {field: _address(field, options[field]) for field in ("issuer", "auth_url", "token_url", "jwks_url")}
+    platform = Platform(
+        **addresses,
+        client_id=str(options["client_id"]),
+        deployment_id=str(options["deployment"]),
+        token_audience=options["token_audience"],
+        frame_origins=tuple(origin_of(origin) for origin in options["frame_origins"] or ()),
+        profile=str(options["profile"]),
+    )
+    with opened_runtime() as runtime:
+        made = register_platform(runtime, platform, code, name or code)
+    show(made, as_json=as_json, text=made.for_the_lms())
+
+
+def _address(field: str, value: str | None) -> str:
+    parts = urlsplit(value or "")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        text = N_("--{field}: {value} is not an http or https address.")
+        raise Fatal("bad_address", say(text, field=field.replace("_", "-"), value=value))
+    return str(value)
+
+
+@platforms.command("list")
+@json_option
+@explained
+def list_(as_json: bool) -> None:
+    """List registered LMSs."""
+    with opened_runtime() as runtime:
+        rows = [
+            {"school": code, "issuer": one.issuer, "client_id": one.client_id, "deployment": deployment,
+             "profile": one.profile}
+            for one, deployment, code in runtime.registry.all()
+        ]  # fmt: skip
+    show_table(rows, as_json=as_json, empty="No LMS is registered yet: kopir lti platforms add --help")
+
+
+@lti.command("keys")
+@json_option
+@explained
+def keys(as_json: bool) -> None:
+    """List our public keys."""
+    with opened_runtime() as runtime:
+        rows = [{"kid": key["kid"], "alg": key["alg"]} for key in runtime.keys.public()]
+        show_table(
+            rows,
+            as_json=as_json,
+            empty=f"No key yet. They will be published at {runtime.settings.public_url}/lti/jwks.json",
+        )
+    if not rows and not as_json:
+        show("", as_json=False, text="A key pair is made with each registration.")

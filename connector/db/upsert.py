@@ -1,0 +1,28 @@
+"""One upsert for both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+def upsert(
+    db: Connection, table: Table, values: Mapping[str, Any], key: Sequence[str], *, keep: Sequence[str] = ()
+) -> Row[Any]:
+    """Insert a row, or bring the one with the same key up to date; return the row as it then stands.
+
+    Args:
+        db: A writing transaction.
+        table: The table; ``key`` must be unique in it.
+        values: Every column to write.
+        key: The columns that tell whether the row is there already.
+        keep: Columns that an existing row keeps.
+    """
+    insert = (postgresql if db.dialect.name == "postgresql" else sqlite).insert(table).values(values)
+    changed = {name: insert.excluded[name] for name in values if name not in key and name not in keep}
+    if not changed:
+        changed = {key[0]: insert.excluded[key[0]]}
+    return db.execute(insert.on_conflict_do_update(index_elements=list(key), set_=changed).returning(table)).one()

@@ -1,0 +1,254 @@
+"""Let a validated launch in: accounts, contexts and links are found or made, and the launch row spends its nonce."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+from sqlalchemy.exc import IntegrityError
+
+from connector.base.i18n import LANGUAGES
+from connector.base.ids import is_id, new_id
+from connector.base.secrets import fingerprint, new_token
+from connector.db.tables.launches import account, activity, context, launch, resource_link
+from connector.db.upsert import upsert
+from connector.host.registry import School
+from connector.host.runtime import Runtime
+from lti.errors import Check, LaunchReason
+from lti.tool.claims import DeepLinkingSettings
+from lti.tool.launch import Launch
+from lti.tool.refusals import refuse
+from lti.tool.roles import Role
+from plugins.contract import Role as PageRole
+
+SITTING = timedelta(hours=6)
+ACTIVITY_PARAMETER = "kopir_activity"
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A launch that was let in: where its pages are, and the secret that opens them."""
+
+    launch_id: str
+    school_id: str
+    secret: str = field(repr=False)
+    max_age: int
+
+
+@dataclass(frozen=True)
+class Session:
+    """One launch's session, as a request finds it by its secret."""
+
+    launch_id: str
+    school_id: str
+    registration_id: str
+    message_type: str
+    account_id: str | None
+    context: str | None
+    resource_link: str | None
+    role: PageRole
+    language: str
+    viewer_name: str
+    details: Mapping[str, Any]
+    activity_id: str | None
+    expires_at: datetime
+
+
+def admit(runtime: Runtime, launched: Launch, school: School) -> Admitted:
+    """Store a launch and what it names, in one transaction.
+
+    Raises:
+        LaunchRefused: ``replayed``: this launch was let in before, by whichever process.
+    """
+    now = runtime.clock()
+    secret, launch_id = new_token(), new_id()
+    try:
+        with runtime.database.school(school.id) as db:
+            account_id = _account(db, school.id, launched, now)
+            context_id = _context(db, school.id, launched, now)
+            link_id = _link(db, school.id, launched, context_id, now)
+            values = {
+                "school_id": school.id, "id": launch_id, "registration_id": launched.registration.id,
+                "nonce": launched.nonce, "secret_hash": fingerprint(secret), "message_type": launched.message_type,
+                "account": account_id, "context": context_id, "resource_link": link_id,
+                "role": str(page_role(launched.roles)), "roles": sorted(map(str, launched.roles)),
+                "language": language_of(launched, school), "target": launched.target_link_uri,
+                "details": _details(launched), "trace": [_check(check) for check in launched.trace],
+                "created_at": now, "expires_at": now + SITTING,
+            }  # fmt: skip
+            db.execute(launch.insert().values(values))
+    except IntegrityError as error:
+        if "nonce" not in str(error.orig):
+            raise
+        raise refuse(
+            LaunchReason.REPLAYED,
+            return_url=launched.presentation.return_url,
+            registration_id=launched.registration.id,
+        ) from error
+    return Admitted(launch_id, school.id, secret, int(SITTING.total_seconds()))
+
+
+def page_role(roles: frozenset[Role]) -> PageRole:
+    """Reduce a launch's roles to what our pages know; a test user is a pupil whose marks are not sent."""
+    if roles & {Role.INSTRUCTOR, Role.ASSISTANT, Role.ADMINISTRATOR}:
+        return PageRole.TEACHER
+    return PageRole.PUPIL if roles & {Role.LEARNER, Role.TEST_USER} else PageRole.OTHER
+
+
+def language_of(launched: Launch, school: School) -> str:
+    """Return the language of the launch's locale where we speak it, else the school's."""
+    code = (launched.locale or "").replace("_", "-").split("-")[0].lower()
+    return code if code in LANGUAGES else school.language
+
+
+def _account(db: Connection, school_id: str, launched: Launch, now: datetime) -> str | None:
+    if launched.subject is None:
+        return None
+    names = launched.names
+    values = {
+        "school_id": school_id, "id": new_id(), "issuer": launched.registration.issuer, "sub": launched.subject,
+        "registration_id": launched.registration.id, "display_name": names.full or "",
+        "family_name": names.family or "", "given_name": names.given or "",
+        "sourcedid": launched.lis.person_sourcedid or "", "seen_at": now,
+    }  # fmt: skip
+    return str(upsert(db, account, values, ("school_id", "issuer", "sub"), keep=("id",)).id)
+
+
+def _context(db: Connection, school_id: str, launched: Launch, now: datetime) -> str | None:
+    if launched.context is None:
+        return None
+    values = {
+        "school_id": school_id, "id": new_id(), "issuer": launched.registration.issuer,
+        "registration_id": launched.registration.id, "deployment_id": launched.deployment_id,
+        "context_id": launched.context.id, "label": launched.context.label or "",
+        "title": launched.context.title or "",
+        "memberships_url": launched.nrps.memberships_url if launched.nrps else None,
+        "line_items_url": launched.ags.line_items if launched.ags else None,
+        "scopes": sorted(launched.ags.scopes) if launched.ags else [], "seen_at": now,
+    }  # fmt: skip
+    key = ("school_id", "issuer", "deployment_id", "context_id")
+    return str(upsert(db, context, values, key, keep=("id",)).id)
+
+
+def _link(db: Connection, school_id: str, launched: Launch, context_id: str | None, now: datetime) -> str | None:
+    if launched.resource_link is None or context_id is None:
+        return None
+    values = {
+        "school_id": school_id, "id": new_id(), "context": context_id, "link_id": launched.resource_link.id,
+        "title": launched.resource_link.title or "",
+        "line_item_url": launched.ags.line_item if launched.ags else None, "seen_at": now,
+    }  # fmt: skip
+    activity_id = _activity(db, school_id, launched.custom.get(ACTIVITY_PARAMETER, ""))
+    if activity_id is not None:
+        values["activity"] = activity_id
+    return str(upsert(db, resource_link, values, ("school_id", "context", "link_id"), keep=("id",)).id)
+
+
+def _activity(db: Connection, school_id: str, wanted: str) -> str | None:
+    if not is_id(wanted):
+        return None
+    query = select(activity.c.id).where(activity.c.school_id == school_id, activity.c.id == wanted)
+    return db.execute(query).scalar_one_or_none()
+
+
+def _details(launched: Launch) -> dict[str, Any]:
+    return {
+        "return_url": launched.presentation.return_url,
+        "document_target": launched.presentation.document_target,
+        "deployment_id": launched.deployment_id,
+        "test_user": Role.TEST_USER in launched.roles,
+        "for_user": launched.for_user.user_id if launched.for_user else None,
+        "deep_linking": _settings(launched.deep_linking),
+    }
+
+
+def _settings(settings: DeepLinkingSettings | None) -> dict[str, Any] | None:
+    if settings is None:
+        return None
+    values = asdict(settings)
+    return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()}
+
+
+def deep_linking_of(session: Session) -> DeepLinkingSettings | None:
+    """Return what the picker may answer with, as the launch brought it."""
+    kept = session.details.get("deep_linking")
+    if kept is None:
+        return None
+    sets = {name: frozenset(kept[name]) for name in ("accept_types", "accept_targets")}
+    return DeepLinkingSettings(**{**kept, **sets})
+
+
+def _check(check: Check) -> list[str]:
+    return [check.name, check.clause, str(check.outcome)]
+
+
+def find_session(runtime: Runtime, launch_id: str, cookie: str) -> Session | None:
+    """Return the session of a launch for whoever holds its secret; another launch's secret opens nothing.
+
+    Args:
+        runtime: The process.
+        launch_id: From the address.
+        cookie: ``<school id>.<secret>``, from the cookie whose Path is this launch.
+    """
+    school_id, _, secret = cookie.partition(".")
+    if not (is_id(school_id) and is_id(launch_id) and secret):
+        return None
+    with runtime.database.school(school_id, write=False) as db:
+        row = db.execute(_session_query(school_id, launch_id)).first()
+    if row is None or row.secret_hash != fingerprint(secret) or row.expires_at <= runtime.clock():
+        return None
+    return _session(row)
+
+
+def _session_query(school_id: str, launch_id: str) -> Any:
+    mine = (account.c.school_id == launch.c.school_id) & (account.c.id == launch.c.account)
+    linked = (resource_link.c.school_id == launch.c.school_id) & (resource_link.c.id == launch.c.resource_link)
+    return (
+        select(
+            launch,
+            func.coalesce(account.c.display_name, "").label("viewer_name"),
+            account.c.language.label("chosen_language"),
+            resource_link.c.activity,
+        )
+        .outerjoin(account, mine)
+        .outerjoin(resource_link, linked)
+        .where(launch.c.school_id == school_id, launch.c.id == launch_id)
+    )
+
+
+def _session(row: Row[Any]) -> Session:
+    return Session(
+        launch_id=row.id,
+        school_id=row.school_id,
+        registration_id=row.registration_id,
+        message_type=row.message_type,
+        account_id=row.account,
+        context=row.context,
+        resource_link=row.resource_link,
+        role=PageRole(row.role),
+        language=row.chosen_language or row.language,
+        viewer_name=row.viewer_name,
+        details=row.details,
+        activity_id=row.activity,
+        expires_at=row.expires_at,
+    )
+
+
+def choose_language(runtime: Runtime, session: Session, language: str) -> None:
+    """Remember the language a person chose on our pages; it outlives the launch."""
+    if session.account_id is None or language not in runtime.settings.languages:
+        return
+    with runtime.database.school(session.school_id) as db:
+        mine = (account.c.school_id == session.school_id) & (account.c.id == session.account_id)
+        db.execute(account.update().where(mine).values(language=language))
+
+
+def bind_activity(db: Connection, school_id: str, link: str, activity_id: str) -> None:
+    """Bind a link made by hand in the LMS to an activity, once."""
+    unbound = (
+        (resource_link.c.school_id == school_id) & (resource_link.c.id == link) & resource_link.c.activity.is_(None)
+    )
+    db.execute(resource_link.update().where(unbound).values(activity=activity_id))

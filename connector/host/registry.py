@@ -1,0 +1,290 @@
+"""Registrations, deployments, key pairs, key sets and tokens: what stands above schools, read by the service role."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from sqlalchemy import Row, select
+
+from connector.base.ids import new_id
+from connector.base.secrets import Vault, fingerprint, new_key
+from connector.db.database import Database
+from connector.db.tables.registry import access_token, deployment, key_set, registration, school, signing_key
+from connector.db.upsert import upsert
+from lti.tool.keys import from_pem, new_signing_key, public_jwk, to_pem
+from lti.tool.ports import AccessToken, Registration, SigningKey, StoredKeySet, TokenKey
+
+_HOSTS_FRESH_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class School:
+    """A school as the application needs it."""
+
+    id: str
+    code: str
+    name: str
+    language: str
+    time_zone: str
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What an administrator registers: an LMS and one deployment of it, for one school."""
+
+    issuer: str
+    client_id: str
+    auth_url: str
+    token_url: str
+    jwks_url: str
+    deployment_id: str
+    token_audience: str | None = None
+    frame_origins: tuple[str, ...] = ()
+    private_hosts: tuple[str, ...] = ()
+    profile: str = "generic"
+
+
+class Registry:
+    """Find and keep registrations; implements ``lti.tool.ports.Registrations``."""
+
+    def __init__(self, database: Database) -> None:
+        """Read through the service role."""
+        self._database = database
+        self._hosts: tuple[float, frozenset[str]] = (0.0, frozenset())
+
+    def find(self, issuer: str, client_id: str | None) -> Sequence[Registration]:
+        """Return the registrations of an issuer, of one client when it is named."""
+        query = select(registration).where(registration.c.issuer == issuer)
+        if client_id is not None:
+            query = query.where(registration.c.client_id == client_id)
+        with self._database.service(write=False) as db:
+            return [_registration(row) for row in db.execute(query)]
+
+    def get(self, registration_id: str) -> Registration | None:
+        """Return a registration by our id."""
+        with self._database.service(write=False) as db:
+            row = db.execute(select(registration).where(registration.c.id == registration_id)).first()
+        return None if row is None else _registration(row)
+
+    def all(self) -> list[tuple[Registration, str, str]]:
+        """Return every registration with each of its deployments and the school's code."""
+        query = (
+            select(registration, deployment.c.deployment_id, school.c.code)
+            .join(deployment, deployment.c.registration_id == registration.c.id)
+            .join(school, school.c.id == deployment.c.school_id)
+            .order_by(school.c.code, registration.c.issuer, deployment.c.deployment_id)
+        )
+        with self._database.service(write=False) as db:
+            return [(_registration(row), row.deployment_id, row.code) for row in db.execute(query)]
+
+    def school_of(self, registration_id: str, deployment_id: str) -> School | None:
+        """Return the school a deployment belongs to, or None when the deployment is not known."""
+        query = (
+            select(school)
+            .join(deployment, deployment.c.school_id == school.c.id)
+            .where(deployment.c.registration_id == registration_id, deployment.c.deployment_id == deployment_id)
+        )
+        with self._database.service(write=False) as db:
+            row = db.execute(query).first()
+        return None if row is None else _school(row)
+
+    def school(self, *, code: str | None = None, school_id: str | None = None) -> School | None:
+        """Return a school by its code or id."""
+        condition = school.c.code == code if code is not None else school.c.id == school_id
+        with self._database.service(write=False) as db:
+            row = db.execute(select(school).where(condition)).first()
+        return None if row is None else _school(row)
+
+    def schools(self) -> list[School]:
+        """Return every school."""
+        with self._database.service(write=False) as db:
+            return [_school(row) for row in db.execute(select(school).order_by(school.c.code))]
+
+    def frame_origins(self, school_id: str) -> tuple[str, ...]:
+        """Return the origins whose pages may frame this school's pages: its platforms', and no others."""
+        query = (
+            select(registration.c.issuer, registration.c.auth_url, registration.c.frame_origins)
+            .join(deployment, deployment.c.registration_id == registration.c.id)
+            .where(deployment.c.school_id == school_id)
+        )
+        with self._database.service(write=False) as db:
+            rows = db.execute(query).all()
+        return tuple(sorted({origin for row in rows for origin in _origins(row)}))
+
+    def all_frame_origins(self) -> tuple[str, ...]:
+        """Return the origins of every registered platform, for a page that belongs to no school."""
+        query = select(registration.c.issuer, registration.c.auth_url, registration.c.frame_origins)
+        with self._database.service(write=False) as db:
+            rows = db.execute(query).all()
+        return tuple(sorted({origin for row in rows for origin in _origins(row)}))
+
+    def private_hosts(self) -> frozenset[str]:
+        """Return the hosts inside private networks that registered platforms may be reached at."""
+        at, hosts = self._hosts
+        if time.monotonic() - at > _HOSTS_FRESH_SECONDS or not at:
+            with self._database.service(write=False) as db:
+                rows = db.execute(select(registration.c.private_hosts)).scalars().all()
+            hosts = frozenset(host for row in rows for host in row)
+            self._hosts = (time.monotonic(), hosts)
+        return hosts
+
+    def make_school(self, code: str, name: str, vault: Vault, now: datetime, language: str = "kk") -> School:
+        """Make a school, or return the one that has this code."""
+        known = self.school(code=code)
+        if known is not None:
+            return known
+        values = {
+            "id": new_id(), "code": code, "name": name, "language": language, "time_zone": "Asia/Almaty",
+            "sealed_key": vault.seal(new_key()), "created_at": now,
+        }  # fmt: skip
+        with self._database.service() as db:
+            db.execute(school.insert().values(values))
+        return School(str(values["id"]), code, name, language, "Asia/Almaty")
+
+    def add_platform(self, platform: Platform, school_id: str, kid: str, now: datetime) -> Registration:
+        """Register an LMS and its deployment; again with other values, it is brought up to date."""
+        values = {
+            "id": new_id(), "issuer": platform.issuer, "client_id": platform.client_id,
+            "auth_url": platform.auth_url, "token_url": platform.token_url, "jwks_url": platform.jwks_url,
+            "token_audience": platform.token_audience, "frame_origins": list(platform.frame_origins),
+            "private_hosts": list(platform.private_hosts), "profile": platform.profile, "kid": kid, "created_at": now,
+        }  # fmt: skip
+        keep = ("id", "kid", "created_at")
+        with self._database.service() as db:
+            row = upsert(db, registration, values, ("issuer", "client_id"), keep=keep)
+            place = {"registration_id": row.id, "deployment_id": platform.deployment_id, "school_id": school_id}
+            upsert(db, deployment, {**place, "created_at": now}, ("registration_id", "deployment_id"), keep=keep)
+        self._hosts = (0.0, frozenset())
+        return _registration(row)
+
+
+def _registration(row: Row[tuple[object, ...]]) -> Registration:
+    return Registration(
+        id=row.id,
+        issuer=row.issuer,
+        client_id=row.client_id,
+        auth_url=row.auth_url,
+        token_url=row.token_url,
+        jwks_url=row.jwks_url,
+        token_audience=row.token_audience,
+        profile=row.profile,
+        allow_anonymous=bool(row.allow_anonymous),
+    )
+
+
+def _school(row: Row[tuple[object, ...]]) -> School:
+    return School(row.id, row.code, row.name, row.language, row.time_zone)
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of an address, as a CSP source."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
+
+
+def _origins(row: Row[tuple[object, ...]]) -> set[str]:
+    return {origin_of(row.issuer), origin_of(row.auth_url), *row.frame_origins}
+
+
+class Keys:
+    """Our key pairs, sealed at rest and parsed once per process; implements ``lti.tool.ports.SigningKeys``."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        """Read through the service role."""
+        self._database = database
+        self._vault = vault
+        self._parsed: dict[str, SigningKey] = {}
+        self._lock = threading.Lock()
+
+    def make(self, now: datetime) -> str:
+        """Make and keep a new key pair; return its kid."""
+        key = new_signing_key()
+        values = {
+            "kid": key.kid, "sealed_pem": self._vault.seal(to_pem(key)), "public_jwk": public_jwk(key),
+            "state": "signing", "created_at": now,
+        }  # fmt: skip
+        with self._database.service() as db:
+            db.execute(signing_key.insert().values(values))
+        return key.kid
+
+    def for_registration(self, registration_: Registration) -> SigningKey:
+        """Return the key pair we sign with towards a registration."""
+        query = (
+            select(signing_key.c.kid, signing_key.c.sealed_pem)
+            .join(registration, registration.c.kid == signing_key.c.kid)
+            .where(registration.c.id == registration_.id)
+        )
+        with self._database.service(write=False) as db:
+            row = db.execute(query).one()
+        with self._lock:
+            if row.kid not in self._parsed:
+                self._parsed[row.kid] = from_pem(row.kid, self._vault.open(row.sealed_pem))
+            return self._parsed[row.kid]
+
+    def public(self) -> list[dict[str, str]]:
+        """Return the public keys platforms may need: all but the retired."""
+        query = select(signing_key.c.public_jwk).where(signing_key.c.state != "retired").order_by(signing_key.c.kid)
+        with self._database.service(write=False) as db:
+            return list(db.execute(query).scalars())
+
+
+class KeySetTable:
+    """The last good key set of each platform; implements ``lti.tool.ports.KeySetStore``."""
+
+    def __init__(self, database: Database) -> None:
+        """Read and write through the service role."""
+        self._database = database
+
+    def load(self, jwks_url: str) -> StoredKeySet | None:
+        """Return the last good document, or None."""
+        with self._database.service(write=False) as db:
+            row = db.execute(select(key_set).where(key_set.c.jwks_url == jwks_url)).first()
+        return None if row is None else StoredKeySet(json.dumps(row.document), row.fetched_at)
+
+    def save(self, jwks_url: str, stored: StoredKeySet) -> None:
+        """Replace the last good document."""
+        values = {"jwks_url": jwks_url, "document": json.loads(stored.document), "fetched_at": stored.fetched_at}
+        with self._database.service() as db:
+            upsert(db, key_set, values, ("jwks_url",))
+
+
+class Tokens:
+    """Access tokens shared by processes, sealed at rest; implements ``lti.tool.ports.TokenStore``."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        """Read and write through the service role."""
+        self._database = database
+        self._vault = vault
+
+    def load(self, key: TokenKey) -> AccessToken | None:
+        """Return the stored token, or None."""
+        with self._database.service(write=False) as db:
+            row = db.execute(select(access_token).where(access_token.c.key == _digest(key))).first()
+        if row is None:
+            return None
+        return AccessToken(self._vault.open(row.sealed), frozenset(row.scopes), row.expires_at)
+
+    def save(self, key: TokenKey, token: AccessToken) -> None:
+        """Replace the stored token."""
+        values = {
+            "key": _digest(key), "sealed": self._vault.seal(token.value), "value_hash": fingerprint(token.value),
+            "scopes": sorted(token.scopes), "expires_at": token.expires_at,
+        }  # fmt: skip
+        with self._database.service() as db:
+            upsert(db, access_token, values, ("key",))
+
+    def drop(self, key: TokenKey, token: AccessToken) -> None:
+        """Forget the token if it is still the stored one."""
+        same = (access_token.c.key == _digest(key)) & (access_token.c.value_hash == fingerprint(token.value))
+        with self._database.service() as db:
+            db.execute(access_token.delete().where(same))
+
+
+def _digest(key: TokenKey) -> str:
+    return fingerprint("\n".join((key.token_url, key.client_id, key.deployment_id, *sorted(key.scopes))))

@@ -1,0 +1,182 @@
+"""Everything under ``/l/<launch_id>/``: one launch's own address space, and the plugins' pages in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from urllib.parse import urlencode
+
+from flask import Blueprint, abort, g, make_response, redirect, render_template, request
+from werkzeug.wrappers import Response as WsgiResponse
+
+from connector.host.deep_linking import answer
+from connector.host.launches import Session, bind_activity, choose_language, deep_linking_of, find_session
+from connector.host.rooms import LaunchVisit, find_activity, make_activity
+from connector.web.dispatch import call, routes_of, to_request
+from connector.web.render import Frame, render
+from connector.web.security import allow_form_to, allow_framing
+from connector.web.state import COOKIE, browser_language, runtime
+from lti.tool.deep_linking import DeepLinkingResponse
+from lti.vocab import MessageType
+from plugins.contract import Activity, Placed, Placement, Plugin, Role
+
+blueprint = Blueprint("launched", __name__, url_prefix="/l/<launch_id>")
+TOKEN_FIELD, TOKEN_HEADER = "kopir_token", "X-Kopir-Token"
+TOKEN_SECONDS = 6 * 3600
+
+
+@blueprint.url_value_preprocessor
+def _open_session(_endpoint: str | None, values: dict[str, str] | None) -> None:
+    launch_id = (values or {}).pop("launch_id", "")
+    g.launch_id = launch_id
+    g.session = find_session(runtime(), launch_id, request.cookies.get(COOKIE, ""))
+
+
+@blueprint.before_request
+def _guard() -> WsgiResponse | None:
+    session: Session | None = g.session
+    if session is None:
+        return _no_session()
+    allow_framing(runtime().registry.frame_origins(session.school_id))
+    if request.method == "POST" and not _token_holds(session):
+        abort(403)
+    return None
+
+
+def _no_session() -> WsgiResponse:
+    """Say honestly that no cookie arrived; the launch itself was good, so the LMS's frame may show this."""
+    allow_framing(runtime().registry.all_frame_origins())
+    return make_response(render_template("kopir/no_session.html", lang=browser_language()), 403)
+
+
+def _token_holds(session: Session) -> bool:
+    sent = request.headers.get(TOKEN_HEADER) or request.form.get(TOKEN_FIELD, "")
+    value = runtime().signer("page").read(sent) if sent else None
+    return value is not None and value.get("l") == session.launch_id
+
+
+def page_token(session: Session) -> str:
+    """Return the token that a page of this launch sends back with every POST."""
+    return runtime().signer("page").sign({"l": session.launch_id}, TOKEN_SECONDS)
+
+
+def address(base: str, path: str = "", **query: str) -> str:
+    """Return an address under this launch."""
+    text = f"/l/{g.launch_id}/{base}{path}"
+    return f"{text}?{urlencode(query)}" if query else text
+
+
+def _visit(session: Session, plugin_id: str, placed: Activity | None, link: Callable[..., str]) -> LaunchVisit:
+    return LaunchVisit(runtime(), session, plugin_id, placed, link)
+
+
+def _frame(session: Session, visit: LaunchVisit | None, title: str) -> Frame:
+    return Frame(session, visit, title, page_token(session), address("language"))
+
+
+@blueprint.get("/")
+def entry() -> WsgiResponse:
+    """Open what was launched: the picker for deep linking, else the activity's first page."""
+    session: Session = g.session
+    if session.message_type == MessageType.DEEP_LINKING:
+        return _choose(session)
+    return _plugin_page(session, "")
+
+
+@blueprint.route("/p/", defaults={"path": ""}, methods=["GET", "POST"])
+@blueprint.route("/p/<path:path>", methods=["GET", "POST"])
+def plugin_page(path: str) -> WsgiResponse:
+    """Serve a page of the launched activity's plugin."""
+    return _plugin_page(g.session, path)
+
+
+def _plugin_page(session: Session, path: str) -> WsgiResponse:
+    placed = _placed(session)
+    if placed is None:
+        return _choose(session) if session.role is Role.TEACHER else _not_ready(session)
+    plugin = runtime().plugins.get(placed.plugin)
+    if plugin is None:
+        return _not_ready(session)
+    visit = _visit(session, placed.plugin, placed, partial(address, "p/"))
+    return _serve(session, plugin, visit, path, picking=False)
+
+
+def _placed(session: Session) -> Activity | None:
+    if session.activity_id is None:
+        return None
+    with runtime().database.school(session.school_id, write=False) as db:
+        return find_activity(db, session.school_id, session.activity_id)
+
+
+def _serve(session: Session, plugin: Plugin, visit: LaunchVisit, path: str, *, picking: bool) -> WsgiResponse:
+    route, args = routes_of(plugin).match(path, request.method)
+    if route is None or route.in_picker is not picking:
+        abort(404)
+    if session.role not in route.roles or (picking and session.role is not Role.TEACHER):
+        abort(403)
+    outcome = call(route, visit, to_request(path, args))
+    if isinstance(outcome, Placed):
+        return _place(session, plugin.manifest.id, outcome.placements)
+    title = visit.activity.title if visit.activity else visit.t(plugin.manifest.name)
+    return render(outcome, plugin, visit, _frame(session, visit, title))
+
+
+def _choose(session: Session) -> WsgiResponse:
+    """List what a teacher can place; the same page binds a link that was made by hand."""
+    if session.role is not Role.TEACHER:
+        return _not_ready(session)
+    offered = [plugin for plugin in runtime().plugins.values() if any(route.in_picker for route in plugin.routes())]
+    frame = _frame(session, None, "")
+    deep = session.message_type == MessageType.DEEP_LINKING
+    return make_response(
+        render_template("kopir/choose.html", **frame.values(), plugins=offered, pick=address, deep=deep)
+    )
+
+
+def _not_ready(session: Session) -> WsgiResponse:
+    return make_response(render_template("kopir/not_ready.html", **_frame(session, None, "").values()), 404)
+
+
+@blueprint.route("/pick/<plugin_id>/", defaults={"path": ""}, methods=["GET", "POST"])
+@blueprint.route("/pick/<plugin_id>/<path:path>", methods=["GET", "POST"])
+def picker(plugin_id: str, path: str) -> WsgiResponse:
+    """Serve a page of a plugin's picker."""
+    session: Session = g.session
+    plugin = runtime().plugins.get(plugin_id)
+    deep = session.message_type == MessageType.DEEP_LINKING
+    if plugin is None or not (deep or (session.resource_link and session.activity_id is None)):
+        abort(404)
+    visit = _visit(session, plugin_id, None, partial(address, f"pick/{plugin_id}/"))
+    return _serve(session, plugin, visit, path or "pick", picking=True)
+
+
+def _place(session: Session, plugin_id: str, placements: tuple[Placement, ...]) -> WsgiResponse:
+    here = runtime()
+    with here.database.school(session.school_id) as db:
+        made = [(make_activity(db, session, plugin_id, one, here.clock()), one) for one in placements]
+        if session.message_type != MessageType.DEEP_LINKING and session.resource_link:
+            bind_activity(db, session.school_id, session.resource_link, made[0][0].id)
+            return redirect(address(""), 303)
+    return _return(session, answer(here, session, made))
+
+
+@blueprint.post("/cancel")
+def cancel() -> WsgiResponse:
+    """Go back to the LMS without placing anything (Deep Linking 2.0 §4.5: an empty answer, not silence)."""
+    session: Session = g.session
+    if deep_linking_of(session) is None:
+        abort(404)
+    return _return(session, answer(runtime(), session, []))
+
+
+def _return(session: Session, back: DeepLinkingResponse) -> WsgiResponse:
+    allow_form_to(back.return_url)
+    values = _frame(session, None, "").values()
+    return make_response(render_template("kopir/return.html", **values, url=back.return_url, jwt=back.jwt))
+
+
+@blueprint.post("/language")
+def language() -> WsgiResponse:
+    """Remember the language a person chose and show the launch's first page in it."""
+    choose_language(runtime(), g.session, request.form.get("language", ""))
+    return redirect(address(""), 303)

@@ -1,0 +1,105 @@
+"""The protocol's addresses: login, launch and our public keys."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, make_response, redirect, request
+from werkzeug.wrappers import Response as WsgiResponse
+
+from connector.base.log import get_logger
+from connector.host.launches import Admitted, admit
+from connector.host.registry import School
+from connector.web.refusals import refusal_page
+from connector.web.state import COOKIE, runtime
+from lti.errors import LaunchReason, LaunchRefused
+from lti.tool.cookies import clear_cookie, set_cookie
+from lti.tool.launch import Launch, validate_launch
+from lti.tool.login import STATE_PURPOSE, begin_login, cookie_name_for
+from lti.tool.ports import Registration
+from lti.tool.refusals import refuse
+
+MAX_LAUNCH_BYTES = 64 * 1024
+STATE_PATH = "/lti/launch"
+log = get_logger("web.lti")
+blueprint = Blueprint("lti", __name__, url_prefix="/lti")
+
+
+@blueprint.route("/login", methods=["GET", "POST"])
+def login() -> WsgiResponse:
+    """Answer a third-party initiated login (Security Framework 1.0 §5.1.1); nothing is written."""
+    here = runtime()
+    params = request.form if request.method == "POST" else request.args
+    try:
+        answer = begin_login(
+            params.to_dict(),
+            registrations=here.registry,
+            signer=here.signer(STATE_PURPOSE),
+            redirect_uri=here.launch_url,
+            allowed_targets=lambda target: target == here.launch_url or target.startswith(here.launch_url + "?"),
+            now=here.clock(),
+        )
+    except LaunchRefused as refused:
+        return _refuse(refused)
+    response = redirect(answer.url, 302)
+    cookie = set_cookie(answer.cookie_name, answer.cookie_value, path=STATE_PATH, max_age=answer.max_age)
+    response.headers.add("Set-Cookie", cookie)
+    return response
+
+
+@blueprint.post("/launch")
+def launch() -> WsgiResponse:
+    """Validate a launch, let it in once, and go to its own address space."""
+    here = runtime()
+    if (request.content_length or 0) > MAX_LAUNCH_BYTES:
+        return _refuse(refuse(LaunchReason.TOO_LARGE, limit=MAX_LAUNCH_BYTES), 413)
+    form = request.form.to_dict()
+    signer = here.signer(STATE_PURPOSE)
+    name = cookie_name_for(form, signer)
+    try:
+        launched = validate_launch(
+            form,
+            browser_secret=request.cookies.get(name) if name else None,
+            registrations=here.registry,
+            key_sets=here.key_sets,
+            signer=signer,
+            deployments=_known,
+            now=here.clock(),
+        )
+        admitted = admit(here, launched, _school(launched))
+    except LaunchRefused as refused:
+        return _refuse(refused)
+    log.info("launch", launch=admitted.launch_id, school=admitted.school_id, kind=str(launched.message_type))
+    return _enter(admitted, name)
+
+
+def _enter(admitted: Admitted, state_cookie: str | None) -> WsgiResponse:
+    path = f"/l/{admitted.launch_id}/"
+    response = redirect(path, 303)
+    value = f"{admitted.school_id}.{admitted.secret}"
+    response.headers.add("Set-Cookie", set_cookie(COOKIE, value, path=path, max_age=admitted.max_age))
+    if state_cookie:
+        response.headers.add("Set-Cookie", clear_cookie(state_cookie, path=STATE_PATH))
+    return response
+
+
+def _known(registration: Registration, deployment_id: str) -> bool:
+    return runtime().registry.school_of(registration.id, deployment_id) is not None
+
+
+def _school(launched: Launch) -> School:
+    school = runtime().registry.school_of(launched.registration.id, launched.deployment_id)
+    if school is None:
+        raise refuse(LaunchReason.UNKNOWN_DEPLOYMENT, deployment=launched.deployment_id)
+    return school
+
+
+def _refuse(refused: LaunchRefused, status: int = 400) -> Response:
+    log.warning("launch_refused", reason=refused.reason, clause=refused.clause, registration=refused.registration_id)
+    return refusal_page(refused, status)
+
+
+@blueprint.get("/jwks.json")
+def jwks() -> Response:
+    """Publish our public keys (Security Framework 1.0 §6.3); platforms may keep them for ten minutes."""
+    response = make_response(jsonify(keys=runtime().keys.public()))
+    response.headers["Cache-Control"] = "public, max-age=600"
+    return response

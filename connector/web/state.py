@@ -1,0 +1,27 @@
+"""What a request can reach: the process's runtime, and the session it opened."""
+
+from __future__ import annotations
+
+from flask import Flask, current_app, request
+
+from connector.base.i18n import choose_language
+from connector.host.runtime import Runtime
+
+COOKIE = "kopir_launch"
+_EXTENSION = "kopir"
+
+
+def attach(app: Flask, runtime_: Runtime) -> None:
+    """Hang the runtime on the application."""
+    app.extensions[_EXTENSION] = runtime_
+
+
+def runtime() -> Runtime:
+    """Return the runtime of the application that serves this request."""
+    found: Runtime = current_app.extensions[_EXTENSION]
+    return found
+
+
+def browser_language() -> str:
+    """Return the language to speak where no launch says one: ``?lang=``, else the browser's wish."""
+    return choose_language((request.args.get("lang", ""), request.headers.get("Accept-Language", "")))
