@@ -73,6 +73,7 @@ def seed(db: sqlite3.Connection, today: date) -> None:
 
 def _people(db: sqlite3.Connection) -> None:
     pupils = sorted(sample_school.pupils(), key=lambda pupil: (alphabetical(pupil.journal_name), pupil.number))
+    rows: list[tuple[sample_school.SamplePerson, int, int, str, str | None]]
     rows = [(pupil, pupil.number - 1, place, "EduStudent", None) for place, pupil in enumerate(pupils, 1)]
     rows.append((sample_school.teacher(), 100, 0, "EduStaff", LOGIN))
     rows.append((sample_school.assistant(), 101, 0, "EduStaff", "s.akhmetova"))

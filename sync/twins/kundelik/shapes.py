@@ -78,6 +78,12 @@ def person(row: sqlite3.Row) -> Json:
     }
 
 
+def teacher(row: sqlite3.Row) -> Json:
+    """Return a teacher of a class or school, in the PascalCase of these endpoints and without text ids."""
+    known = person(row)
+    return {key[0].upper() + key[1:]: value for key, value in known.items() if not key.endswith("_str")}
+
+
 def user(row: sqlite3.Row) -> Json:
     """Return a signed-in user."""
     known = person(row)

@@ -109,7 +109,7 @@ def school_subjects(school: int) -> Response:
 def school_teachers(school: int) -> Response:
     """Return the school's teachers."""
     _only(school, ids.SCHOOL)
-    return jsonify([shapes.person(row) for row in rows("SELECT * FROM person WHERE role = 'EduStaff' ORDER BY id")])
+    return jsonify([shapes.teacher(row) for row in rows("SELECT * FROM person WHERE role = 'EduStaff' ORDER BY id")])
 
 
 @people.get("/schools/<int:school>/timetables")
@@ -151,7 +151,7 @@ def students(group: int) -> Response:
 def teachers(group: int) -> Response:
     """Return the teachers of a class."""
     _only(group, ids.EDU_GROUP)
-    return jsonify([shapes.person(row) for row in rows("SELECT * FROM person WHERE role = 'EduStaff' ORDER BY id")])
+    return jsonify([shapes.teacher(row) for row in rows("SELECT * FROM person WHERE role = 'EduStaff' ORDER BY id")])
 
 
 @people.get("/edu-groups/<int:group>/subjects")
