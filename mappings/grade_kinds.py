@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from connector.base.errors import Record
 from connector.base.i18n import N_, say
 
-Kind = Literal["fo", "sor", "soch", "homework", "exam", "year_summative", "admin_control"]
+Kind = Literal["fo", "sor", "soch", "homework", "admin_control", "other"]
 """ФО/ҚБ, СОР/БЖБ and СОЧ/ТЖБ of order №125; the rest are a school's own columns."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 IGNORE = "ignore"

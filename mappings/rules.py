@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from functools import cached_property
 
@@ -21,7 +19,7 @@ from mappings.attendance import WORDS, Attendance
 from mappings.findings import Finding, from_record
 from mappings.grade_kinds import IGNORE, ItemFacts, Kind, Selector, parse_selector
 from mappings.scales import Agreement, Converted
-from mappings.schema import Freeze, GroupPair, GroupRef, MappingFile, Operation, ScaleRule, Side
+from mappings.schema import GroupPair, GroupRef, MappingFile, ScaleRule, Side
 
 POINTS_AS_THEY_ARE = ScaleRule.model_validate({"from": "points", "to": "points"})
 """Unit and term summatives are kept in points of their own maximum (order №125), so they need no rule."""
@@ -245,69 +243,6 @@ class Mapping:
         if not self._left_codes(right):
             return _unmapped(right, self.system("right"))
         return Agreement(right == rule.to or right in rule.same_as, "attendance", both, rule.to, right)
-
-    def frozen_on(self, day: date) -> Freeze | None:
-        """Return the freeze a civil day falls into, or None."""
-        return next((freeze for freeze in self.file.guard.freeze if freeze.from_ <= day <= freeze.to), None)
-
-    def exceeds_guard(self, operation: Operation, planned: int, known: int) -> Finding | None:
-        """Judge how much a plan changes of one kind in one scope.
-
-        Args:
-            operation: What is planned.
-            planned: How many of it.
-            known: How many values of the kind the scope is known to hold.
-
-        Returns:
-            A finding (``too_many_deletes``, ``too_many_changes``) when a person has to look, else None. Creating is
-            not judged: first marks of a quarter are all new.
-        """
-        guard = self.file.guard
-        if operation == "delete" and planned > guard.max_delete:
-            message = N_("{planned} values would be deleted; without a person {limit} may be.")
-            return Finding("too_many_deletes", say(message, planned=planned, limit=guard.max_delete))
-        if operation == "create" or known < guard.floor or known == 0:
-            return None
-        if Decimal(planned) * 100 > guard.max_change_pct * known:
-            message = N_("{planned} of {known} values would change; without a person {limit} % may.")
-            return Finding(
-                "too_many_changes",
-                say(message, planned=planned, known=known, limit=scales.canonical_text(guard.max_change_pct)),
-            )
-        return None
-
-    def approval(self, operation: Operation, *, first: bool, over_guard: bool) -> str:
-        """Return who lets an operation through: ``auto`` nobody, ``ask`` a person, ``never`` nobody may.
-
-        Args:
-            operation: What is planned.
-            first: No plan of this pair was applied yet; then a person always looks.
-            over_guard: The guard stopped it.
-        """
-        approve = self.file.approve
-        consent = {"create": approve.create, "update": approve.update, "delete": approve.delete}[operation]
-        if consent == "never":
-            return "never"
-        if over_guard:
-            return approve.over_guard
-        return "ask" if first else consent
-
-    def place_on(self, due: date, lessons: Iterable[date]) -> date | Finding:
-        """Return the lesson day a work's marks land on, or a finding (``no_place``): a hold, never a guess.
-
-        Args:
-            due: The work's civil due date.
-            lessons: Civil dates of the group's lessons in the subject, in any order.
-        """
-        place = self.file.items.place
-        days = sorted(lessons)
-        if place == "lesson_on_due_date" and due in days:
-            return due
-        later = [day for day in days if day >= due]
-        if place == "next_lesson" and later:
-            return later[0]
-        message = N_("No lesson is certain for the work due on {due}: choose the lesson its marks belong to.")
-        return Finding("no_place", say(message, due=due.isoformat()))
 
 
 def _scales(rule: ScaleRule, left: Decimal | None, right: Decimal | None) -> tuple[scales.Scale, scales.Scale]:

@@ -6,20 +6,18 @@ quoted is refused. What joins several keys (overlaps, words of one system) is ch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from mappings.grade_kinds import IGNORE, Kind
+from mappings.grade_kinds import Kind
 from mappings.scales import Rounding, ScaleName, parse_number
 
 Side = Literal["left", "right"]
-Operation = Literal["create", "update", "delete"]
-Consent = Literal["auto", "ask", "never"]
+Consent = Literal["auto", "ask"]
 
 SYSTEMS = (
     "lti_advantage", "moodle", "kundelik", "bilimclass", "oneroster", "smartbridge", "tables", "xml", "kopir",
@@ -131,10 +129,10 @@ Scale = Annotated[ScaleRule, BeforeValidator(_short_scale, json_schema_input_typ
 class Grades(Part):
     """Marks: whose they are, which works count as what, and how scales correspond."""
 
-    owner: Literal["left", "right", "newest", "manual"] = Field(
+    owner: Literal["left", "right", "manual", "newest", "max", "min"] = Field(
         default="manual", description="Whose mark counts when only one side changed against the owner."
     )
-    kinds: dict[Word, Kind | Literal["ignore"]] = Field(
+    kinds: dict[Word, Literal[Kind, "ignore"]] = Field(
         default_factory=dict, description="Selector of works: kind. The first line that fits decides."
     )
     scale: dict[Kind, Scale] = Field(default_factory=dict, description="Kind: scale on the left and on the right.")
@@ -152,7 +150,9 @@ class Items(Part):
     place: Literal["lesson_on_due_date", "next_lesson", "ask"] = Field(
         default="ask", description="The lesson a mark lands on; with no place a person is asked."
     )
-    create_work: Consent = Field(default="ask", description="May a work be made in the journal?")
+    create_work: Literal["auto", "ask", "never"] = Field(
+        default="ask", description="May a work be made in the journal?"
+    )
 
 
 class CodeRule(Part):
@@ -179,10 +179,10 @@ class Approve(Part):
     """Which steps need a person."""
 
     first: Literal["person"] = Field(default="person", description="The first plan of a pair is always a person's.")
-    create: Consent = "ask"
-    update: Consent = "ask"
-    delete: Consent = "ask"
-    over_guard: Literal["ask", "never"] = Field(default="ask", description="What the guard stopped.")
+    create: Consent = Field(default="auto", description="New values.")
+    update: Consent = Field(default="auto", description="Changed values.")
+    delete: Consent = Field(default="ask", description="Values taken away.")
+    over_guard: Literal["ask"] = Field(default="ask", description="What the guard stopped.")
 
 
 class Freeze(Part):
@@ -197,7 +197,7 @@ class Guard(Part):
 
     max_delete: Count = Field(default=0, description="Deletions of one kind in one plan.")
     max_change_pct: Percent = Field(default=Decimal(20), description="Share of known values one plan may change.")
-    floor: Count = Field(default=10, description="Below so many known values the share is not judged.")
+    floor: Count = Field(default=25, description="Below so many known values the share is not judged.")
     freeze: tuple[Freeze, ...] = ()
 
 
@@ -228,8 +228,3 @@ class MappingFile(Part):
     approve: Approve = Approve()
     guard: Guard = Guard()
     tests: tuple[Example, ...] = ()
-
-
-def kind_choices() -> Sequence[Any]:
-    """Return every word a selector may lead to."""
-    return [*Kind.__args__, IGNORE]  # type: ignore[attr-defined]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from connector.base.i18n import LANGUAGES, N_, choose_language, say, translate
+from connector.base.i18n import LANGUAGES, N_, say, translate
+from connector.cli.output import json_option, terminal_language
 from mappings.findings import Finding, errors_in
 from mappings.json_schema import json_schema
 from mappings.load import MappingError, load_mapping, read_mapping
@@ -19,11 +19,10 @@ from mappings.run_tests import ExampleResult, run_tests
 
 _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 _FILE = click.argument("file", type=click.Path(path_type=Path))
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _LANGUAGE = click.option(
     "--language",
     type=click.Choice(LANGUAGES),
-    default=lambda: choose_language([os.environ.get("LC_ALL") or os.environ.get("LANG") or ""], LANGUAGES),
+    default=terminal_language,
     help="Language of the messages; by default the terminal's.",
 )
 
@@ -35,7 +34,7 @@ def mapping() -> None:
 
 @mapping.command()
 @_FILES
-@_JSON
+@json_option
 @_LANGUAGE
 def validate(files: tuple[Path, ...], as_json: bool, language: str) -> None:
     """Check mapping FILES; every fault with its line, column and remedy. Exit 1 when one cannot be used."""
@@ -72,7 +71,7 @@ def schema(as_json: bool) -> None:
 
 @mapping.command()
 @_FILE
-@_JSON
+@json_option
 @_LANGUAGE
 def test(file: Path, as_json: bool, language: str) -> None:
     """Run the examples under ``tests`` of FILE. Exit 1 when one fails or the file has none or cannot be used."""
