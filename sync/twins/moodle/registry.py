@@ -1,0 +1,153 @@
+"""Look-ups and changes of everything but grades: people, tools, activities, columns."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import string
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from lti.platform.records import RegisteredTool
+from sync.twins.moodle import records
+from sync.twins.moodle.records import COURSE_ID, Activity, CourseRecord, LineItem, LmsUser
+from sync.twins.moodle.store import Store
+
+_PEOPLE = "SELECT * FROM person JOIN enrolment ON person = id WHERE course = ?"
+
+
+class Registry:
+    """The LMS's records by id; ids are texts outside and numbers inside, as in Moodle."""
+
+    def __init__(self, store: Store) -> None:
+        """Take the store."""
+        self._store = store
+
+    def _all(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        with self._store.read() as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def spend(self, kind: str, value: str, until: datetime) -> bool:
+        """Use a one-time value up, for the platform's checks."""
+        return self._store.spend(kind, value, until)
+
+    def course(self) -> CourseRecord:
+        """Return the one course."""
+        row = self._all("SELECT * FROM course WHERE id = ?", (COURSE_ID,))[0]
+        return CourseRecord(str(row["id"]), row["fullname"], row["shortname"], row["idnumber"])
+
+    def users(self) -> list[LmsUser]:
+        """Return everybody enrolled, in the order of their ids."""
+        return [records.user_of(row) for row in self._all(_PEOPLE + " ORDER BY id", (COURSE_ID,))]
+
+    def user(self, user_id: str) -> LmsUser | None:
+        """Return one person of the course, or None."""
+        number = as_number(user_id)
+        rows = self._all(_PEOPLE + " AND id = ?", (COURSE_ID, number)) if number is not None else []
+        return records.user_of(rows[0]) if rows else None
+
+    def suspend(self, user_id: str, suspended: bool) -> None:
+        """Suspend an enrolment, or lift the suspension."""
+        with self._store.write() as connection:
+            connection.execute("UPDATE enrolment SET suspended = ? WHERE person = ?", (int(suspended), int(user_id)))
+
+    def find_tool(self, client_id: str) -> RegisteredTool | None:
+        """Return the tool of a client id, or None."""
+        rows = self._all("SELECT * FROM tool WHERE client_id = ?", (client_id,))
+        return records.tool_of(rows[0]) if rows else None
+
+    def tool(self, tool_id: int) -> RegisteredTool | None:
+        """Return the tool of a number, or None."""
+        rows = self._all("SELECT * FROM tool WHERE id = ?", (tool_id,))
+        return records.tool_of(rows[0]) if rows else None
+
+    def tools(self) -> list[RegisteredTool]:
+        """Return every tool."""
+        return [records.tool_of(row) for row in self._all("SELECT * FROM tool ORDER BY id")]
+
+    def tool_custom(self, tool_id: int) -> dict[str, str]:
+        """Return the custom parameters an administrator gave a tool."""
+        rows = self._all("SELECT custom FROM tool WHERE id = ?", (tool_id,))
+        return dict(json.loads(rows[0]["custom"])) if rows else {}
+
+    def add_tool(self, tool: Mapping[str, str | None], redirect_uris: Iterable[str], scopes: Iterable[str]) -> int:
+        """Register a tool under a new random client id and return its number."""
+        client_id = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(15))
+        columns = ("name", "login_url", "target_link_uri", "deep_linking_url", "jwks_url", "custom")
+        values = [tool[name] for name in columns]
+        with self._store.write() as connection:
+            cursor = connection.execute(
+                f"INSERT INTO tool ({', '.join(columns)}, client_id, redirect_uris, scopes)"  # noqa: S608 - our names.
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*values, client_id, json.dumps(list(redirect_uris)), json.dumps(list(scopes))),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def activities(self) -> list[Activity]:
+        """Return the course's activities in the order they were added."""
+        return [records.activity_of(row) for row in self._all("SELECT * FROM activity ORDER BY id")]
+
+    def activity(self, *, cmid: str = "", link: str = "") -> Activity | None:
+        """Return an activity by the number in its address or by its resource link, or None."""
+        number = as_number(cmid or link)
+        column = "cmid" if cmid else "id"
+        rows = self._all(f"SELECT * FROM activity WHERE {column} = ?", (number,))  # noqa: S608 - our names.
+        return records.activity_of(rows[0]) if rows else None
+
+    def add_activity(self, tool_id: int, item: Mapping[str, Any]) -> str:
+        """Place a chosen content item; with a ``lineItem`` a grade column comes with it. Return its cmid.
+
+        The column takes the item's title, not the line item's label, as Moodle does.
+        """
+        title = str(item.get("title") or "").strip() or "—"
+        custom = {str(name): str(value) for name, value in dict(item.get("custom") or {}).items()}
+        values = (COURSE_ID, tool_id, title, str(item.get("text") or ""), str(item.get("url") or ""))
+        with self._store.write() as connection:
+            sql = "INSERT INTO activity (course, tool, title, description, url, custom) VALUES (?, ?, ?, ?, ?, ?)"
+            link = connection.execute(sql, (*values, json.dumps(custom, ensure_ascii=False))).lastrowid
+            cmid = int(link or 0) + 2
+            connection.execute("UPDATE activity SET cmid = ? WHERE id = ?", (cmid, link))
+            column = item.get("lineItem")
+            if isinstance(column, Mapping):
+                maximum = str(Decimal(str(column.get("scoreMaximum", 100))))
+                row = (COURSE_ID, tool_id, "link", title, maximum, *_labels(column), link)
+                connection.execute(_INSERT_ITEM, row)
+        return str(cmid)
+
+    def line_items(self, tool_id: int | None = None) -> list[LineItem]:
+        """Return the columns of a tool, or of all tools."""
+        sql = "SELECT * FROM line_item WHERE ? IS NULL OR tool = ? ORDER BY id"
+        return [records.line_item_of(row) for row in self._all(sql, (tool_id, tool_id))]
+
+    def line_item(self, item_id: str) -> LineItem | None:
+        """Return a column, or None."""
+        rows = self._all("SELECT * FROM line_item WHERE id = ?", (as_number(item_id),))
+        return records.line_item_of(rows[0]) if rows else None
+
+    def add_line_item(self, tool_id: int, body: Mapping[str, Any], maximum: Decimal, link: str | None) -> str:
+        """Make a manual column; nothing stops a second one with the same resourceId and tag."""
+        row = (COURSE_ID, tool_id, "manual", str(body["label"]), str(maximum), *_labels(body), as_number(link or ""))
+        with self._store.write() as connection:
+            return str(connection.execute(_INSERT_ITEM, row).lastrowid)
+
+    def delete_line_item(self, item_id: str) -> None:
+        """Delete a column and its grades."""
+        with self._store.write() as connection:
+            connection.execute("DELETE FROM line_item WHERE id = ?", (int(item_id),))
+
+
+_INSERT_ITEM = (
+    "INSERT INTO line_item (course, tool, kind, label, maximum, resource_id, tag, activity)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def _labels(body: Mapping[str, Any]) -> tuple[str, str]:
+    return (str(body.get("resourceId") or ""), str(body.get("tag") or ""))
+
+
+def as_number(text: str) -> int | None:
+    """Return an id's number, or None when the text is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

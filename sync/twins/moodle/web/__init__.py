@@ -1,0 +1,1 @@
+"""The rehearsal LMS's pages."""

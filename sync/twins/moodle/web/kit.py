@@ -1,0 +1,132 @@
+"""What every page needs: the visitor, translations, escaping templates, security headers, form keys."""
+
+from __future__ import annotations
+
+import functools
+import hmac
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from flask import Response, abort, g, make_response, redirect, render_template, request
+
+from connector.base.i18n import LANGUAGES, Message, say, translate
+from lti.platform.records import FormPost, RegisteredTool
+from sync.twins.moodle.gradebook import mark_text
+from sync.twins.moodle.parts import Parts
+from sync.twins.moodle.records import LmsUser
+from sync.twins.moodle.web.sessions import Sessions, Visitor
+
+LANGUAGE_NAMES = {"kk": "Қазақша", "ru": "Русский", "en": "English"}
+Page = Callable[..., Any]
+
+
+class Kit:
+    """Helpers over one LMS's parts."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Take the parts and open the sessions."""
+        self.parts = parts
+        self.sessions = Sessions(parts)
+
+    def visitor(self) -> Visitor:
+        """Return this request's visitor, beginning a session when there is none."""
+        if "visitor" not in g:
+            found = self.sessions.find(request)
+            g.fresh = found is None
+            g.visitor = found or self.sessions.begin(self.parts.language)
+        visitor: Visitor = g.visitor
+        return visitor
+
+    def user(self) -> LmsUser:
+        """Return who is signed in, or go to the front page."""
+        user = self.visitor().user
+        if user is None:
+            abort(redirect("/"))
+        return user
+
+    def teacher(self) -> LmsUser:
+        """Return who is signed in when that person teaches; anybody else gets 403."""
+        user = self.user()
+        if not user.teaches:
+            abort(403)
+        return user
+
+    def check_sesskey(self, given: str | None = None) -> None:
+        """Refuse a form that this session did not make."""
+        held = self.visitor().sesskey
+        if not hmac.compare_digest(
+            (given if given is not None else request.form.get("sesskey", "")).encode(), held.encode()
+        ):
+            abort(403)
+
+    def render(self, template: str, status: int = 200, **values: Any) -> Response:
+        """Fill a template in the visitor's language."""
+        visitor = self.visitor()
+        language = visitor.language
+
+        def put_into_words(text: str | Message, /, **fields: object) -> str:
+            return translate(say(text, **fields) if isinstance(text, str) else text, language)
+
+        page = render_template(
+            template,
+            t=put_into_words,
+            visitor=visitor,
+            me=visitor.user,
+            language=language,
+            languages=[(code, LANGUAGE_NAMES[code], self._with_language(code)) for code in LANGUAGES],
+            course=self.parts.registry.course(),
+            mark_text=mark_text,
+            **values,
+        )
+        return self.finish(make_response(page, status))
+
+    def post_form(self, form: FormPost) -> Response:
+        """Return a page that posts a form by itself; without a session it may still be shown."""
+        page = render_template("post.html", form=form, language=self.parts.language)
+        return self.secure(make_response(page))
+
+    def finish(self, response: Response) -> Response:
+        """Add the cookie of a fresh session and the security headers."""
+        if g.get("fresh"):
+            self.sessions.keep(response, g.visitor)
+        return self.secure(response)
+
+    def secure(self, response: Response) -> Response:
+        """Add the security headers: frames and forms only to ourselves and to registered tools."""
+        tools = " ".join(sorted({origin_of(tool) for tool in self.parts.registry.tools()}))
+        response.headers["Content-Security-Policy"] = (
+            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+            f"frame-src 'self' {tools}; form-action 'self' {tools}; frame-ancestors 'self'; base-uri 'none'"
+        )
+        response.headers["X-Frame-Options"] = "SAMEORIGIN"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @staticmethod
+    def _with_language(code: str) -> str:
+        if request.method != "GET":
+            return f"/?lang={code}"
+        return f"{request.path}?{urlencode({**request.args.to_dict(), 'lang': code})}"
+
+
+def origin_of(tool: RegisteredTool) -> str:
+    """Return the origin of a tool's pages."""
+    parts = urlsplit(tool.target_link_uri)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def signed_in(kit: Kit) -> Callable[[Page], Page]:
+    """Make a route ask for a person first."""
+
+    def wrap(page: Page) -> Page:
+        @functools.wraps(page)
+        def inner(*args: Any, **kwargs: Any) -> Any:
+            kit.user()
+            return page(*args, **kwargs)
+
+        return inner
+
+    return wrap
