@@ -1,13 +1,20 @@
-"""Match people and columns of two systems; names only ever propose."""
+"""Match people and columns of two systems, and find a place for a column that has no counterpart.
+
+A link is certain: it was made from an id both systems stand by. A name never links anybody; it proposes, a person
+accepts, and namesakes wait. Whatever is not matched comes back with the reason.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from sync.model import Lesson, LineItem, Person
+from connector.base.i18n import N_, Message, say
+from mappings.names import fold_name, is_damaged, normalise_name
+from sync.model import Lesson, LineItem, Person, Role
 
 
 class Link(NamedTuple):
@@ -18,7 +25,13 @@ class Link(NamedTuple):
 
 
 class IdentityRow(NamedTuple):
-    """One row of an uploaded identity file: an identifier of left's people and right's person id."""
+    """One row of an uploaded identity file.
+
+    Attributes:
+        type: Kind of identifier, as in ``Person.identifiers``: ``idnumber``, ``iin_hmac``.
+        value: Its value on left's side; an IIN only as its keyed hash.
+        right: Right's person id.
+    """
 
     type: str
     value: str
@@ -26,7 +39,7 @@ class IdentityRow(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """A match or proposal and the rule that made it."""
+    """A match or a proposal, and the rule that made it (``explain_match``)."""
 
     left: str
     right: str
@@ -34,7 +47,13 @@ class Pair(NamedTuple):
 
 
 class Apart(NamedTuple):
-    """An id without a match, the candidates there were, and why none was taken."""
+    """An id without a match, why, and which ids came into question.
+
+    Attributes:
+        id: The left id in ``left_only``, ``ambiguous`` and ``conflicts``; the right id in ``right_only``.
+        reason: Reason code (``explain_match``).
+        candidates: Ids of the other side.
+    """
 
     id: str
     reason: str
@@ -43,26 +62,278 @@ class Apart(NamedTuple):
 
 @dataclass(frozen=True)
 class MatchResult:
-    """Who is who: linked for certain, proposed to a person, and everyone else with the reason."""
+    """Who is who; every id of both sides is in it, in the order of the inputs.
 
-    linked: tuple[Pair, ...]
-    proposed: tuple[Pair, ...]
-    ambiguous: tuple[Apart, ...]
-    left_only: tuple[Apart, ...]
-    right_only: tuple[Apart, ...]
-    conflicts: tuple[Apart, ...]
+    Attributes:
+        linked: Certain pairs; only these carry values.
+        proposed: Pairs for a person to accept.
+        ambiguous: Left ids with several candidates, or whose candidate has several.
+        left_only: Left ids without a candidate.
+        right_only: Right ids that nothing was linked or proposed to.
+        conflicts: Left ids whose links contradict each other; none of them carries values.
+    """
+
+    linked: tuple[Pair, ...] = ()
+    proposed: tuple[Pair, ...] = ()
+    ambiguous: tuple[Apart, ...] = ()
+    left_only: tuple[Apart, ...] = ()
+    right_only: tuple[Apart, ...] = ()
+    conflicts: tuple[Apart, ...] = ()
+
+
+JOINS = ("iin_hmac",)
+"""Identifiers that prove a person wherever both systems give them."""
 
 
 def match_people(
     left: Sequence[Person], right: Sequence[Person], links: Iterable[Link] = (), identity: Iterable[IdentityRow] = ()
 ) -> MatchResult:
-    """Match the members of one mapped group."""
-    raise NotImplementedError
+    """Match the members of one mapped group.
+
+    The ladder: linked ids, then the identity file and identifiers both sides give, then proposals by name within
+    the group, narrowed by birth dates where both sides have them.
+
+    Args:
+        left: Everyone left shows in the group.
+        right: Everyone right shows in the group.
+        links: Accepted links of this pair of systems; other groups' links may be among them.
+        identity: Rows of the identity file.
+    """
+    claims = _Claims([person.id for person in left], [person.id for person in right])
+    for link in links:
+        claims.add(link.left, link.right, "linked_id")
+    for row in (*identity, *_shared_identifiers(right)):
+        for person in left:
+            if row.value and person.identifiers.get(row.type) == row.value:
+                claims.add(person.id, row.right, row.type)
+    lefts = [person for person in left if person.id not in claims.lefts]
+    rights = [person for person in right if person.id not in claims.rights]
+    proposed, ambiguous = _by_name(lefts, rights)
+    return claims.result(proposed, ambiguous, {person.id: _unnamed(person) for person in (*left, *right)})
 
 
-def match_items(left: Sequence[LineItem], right: Sequence[LineItem], links: Iterable[Link] = ()) -> MatchResult:
-    """Match columns by link, tag or resource id, then title and date."""
-    raise NotImplementedError
+def _shared_identifiers(right: Sequence[Person]) -> Iterable[IdentityRow]:
+    for person in right:
+        for kind in JOINS:
+            yield IdentityRow(kind, person.identifiers.get(kind, ""), person.id)
+
+
+class _Claims:
+    """What certain rules say; an id claimed for two others is linked to neither."""
+
+    def __init__(self, left: Sequence[str], right: Sequence[str]) -> None:
+        self._left, self._right = left, right
+        self._here, self._there = frozenset(left), frozenset(right)
+        self._rules: dict[tuple[str, str], str] = {}
+        self._by_left: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._by_right: defaultdict[str, dict[str, None]] = defaultdict(dict)
+
+    def add(self, left: str, right: str, rule: str) -> None:
+        """Note that a rule holds two ids for one; the first rule keeps its name."""
+        if left not in self._here and right not in self._there:
+            return
+        self._rules.setdefault((left, right), rule)
+        self._by_left[left][right] = None
+        self._by_right[right][left] = None
+
+    @property
+    def lefts(self) -> frozenset[str]:
+        """Left ids about which something certain was said."""
+        return frozenset(self._by_left)
+
+    @property
+    def rights(self) -> frozenset[str]:
+        """Right ids about which something certain was said."""
+        return frozenset(self._by_right)
+
+    def _contradicted(self, left: str) -> tuple[str, ...]:
+        """Return what a left id is claimed for, when it or any of them is claimed twice."""
+        rights = tuple(self._by_left[left])
+        alone = len(rights) == 1 and len(self._by_right[rights[0]]) == 1
+        return () if alone else rights
+
+    def result(self, proposed: list[Pair], ambiguous: list[Apart], unnamed: dict[str, str]) -> MatchResult:
+        """Sort every id of both sides into its place."""
+        linked, conflicts, left_only = [], [], []
+        open_lefts = {pair.left for pair in proposed} | {apart.id for apart in ambiguous}
+        for mine in self._left:
+            claimed = tuple(self._by_left[mine]) if mine in self._by_left else ()
+            if claimed and (against := self._contradicted(mine)):
+                conflicts.append(Apart(mine, "contradicting_links", against))
+            elif claimed and claimed[0] in self._there:
+                linked.append(Pair(mine, claimed[0], self._rules[mine, claimed[0]]))
+            elif claimed:
+                left_only.append(Apart(mine, "counterpart_not_here", claimed))
+            elif mine not in open_lefts:
+                left_only.append(Apart(mine, unnamed.get(mine) or "no_candidate"))
+        taken = {pair.right for pair in (*linked, *proposed)}
+        right_only = [self._right_apart(theirs, unnamed) for theirs in self._right if theirs not in taken]
+        return MatchResult(
+            tuple(linked), tuple(proposed), tuple(ambiguous), tuple(left_only), tuple(right_only), tuple(conflicts)
+        )
+
+    def _right_apart(self, right: str, unnamed: dict[str, str]) -> Apart:
+        claimed = tuple(self._by_right[right]) if right in self._by_right else ()
+        if len(claimed) > 1 or any(self._contradicted(left) for left in claimed):
+            return Apart(right, "contradicting_links", claimed)
+        return Apart(right, "counterpart_not_here" if claimed else unnamed.get(right) or "no_candidate", claimed)
+
+
+def _unnamed(person: Person) -> str:
+    name = _written(person)
+    if not name.strip():
+        return "no_name"
+    return "damaged_name" if is_damaged(name) else ""
+
+
+def _written(person: Person) -> str:
+    return " ".join((person.family, person.given, person.patronymic)) if person.family else person.full_name
+
+
+class _Named(NamedTuple):
+    """A person and the words of the name; systems order them differently, so they are compared as sets."""
+
+    person: Person
+    exact: frozenset[str]
+    folded: frozenset[str]
+
+
+def _named(person: Person) -> _Named:
+    name = "" if _unnamed(person) else _written(person)
+    return _Named(person, frozenset(normalise_name(name).split()), frozenset(fold_name(name).split()))
+
+
+def _same(one: frozenset[str], other: frozenset[str]) -> bool:
+    return bool(one) and one == other
+
+
+def _shorter(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Tell whether one name is the other without its patronymic: at least two words, all of them in the other."""
+    return min(len(one), len(other)) >= 2 and (one < other or other < one)
+
+
+_Alike = Callable[[_Named, _Named], bool]
+_NAME_RULES: tuple[tuple[str, _Alike], ...] = (
+    ("name+class", lambda one, other: _same(one.exact, other.exact)),
+    ("folded_name+class", lambda one, other: _same(one.folded, other.folded)),
+    ("short_name+class", lambda one, other: _shorter(one.exact, other.exact)),
+    ("short_folded_name+class", lambda one, other: _shorter(one.folded, other.folded)),
+)
+
+
+def _by_name(left: Sequence[Person], right: Sequence[Person]) -> tuple[list[Pair], list[Apart]]:
+    """Propose by name, surest rule first; whoever has two candidates under a rule waits and is proposed to nobody."""
+    lefts, rights = [_named(person) for person in left], [_named(person) for person in right]
+    proposed: list[Pair] = []
+    ambiguous: list[Apart] = []
+    for rule, alike in _NAME_RULES:
+        for suffix, fits in (("+birth", _born_alike), ("", _not_born_apart)):
+            found = _candidates(lefts, rights, alike, fits)
+            pairs, waiting = _sort_out(found, rule + suffix)
+            if suffix:
+                waiting = []
+            proposed += pairs
+            ambiguous += waiting
+            done = {pair.left for pair in pairs} | {apart.id for apart in waiting}
+            gone = {pair.right for pair in pairs} | {right for apart in waiting for right in apart.candidates}
+            lefts = [named for named in lefts if named.person.id not in done]
+            rights = [named for named in rights if named.person.id not in gone]
+    return proposed, ambiguous
+
+
+def _born_alike(one: _Named, other: _Named) -> bool:
+    return one.person.birth_date is not None and one.person.birth_date == other.person.birth_date
+
+
+def _not_born_apart(one: _Named, other: _Named) -> bool:
+    return None in (one.person.birth_date, other.person.birth_date) or _born_alike(one, other)
+
+
+def _candidates(lefts: Sequence[_Named], rights: Sequence[_Named], *tests: _Alike) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for mine in lefts:
+        near = [
+            theirs.person.id
+            for theirs in rights
+            if _pupil(mine.person) == _pupil(theirs.person) and all(test(mine, theirs) for test in tests)
+        ]
+        if near:
+            found[mine.person.id] = near
+    return found
+
+
+def _pupil(person: Person) -> bool:
+    return person.role is Role.PUPIL
+
+
+def _sort_out(found: dict[str, list[str]], rule: str) -> tuple[list[Pair], list[Apart]]:
+    """Pair those who have one candidate each; the others are namesakes."""
+    wanted: defaultdict[str, int] = defaultdict(int)
+    for near in found.values():
+        for right in near:
+            wanted[right] += 1
+    pairs, waiting = [], []
+    for left, near in found.items():
+        if len(near) == 1 and wanted[near[0]] == 1:
+            pairs.append(Pair(left, near[0], rule))
+        else:
+            waiting.append(Apart(left, "namesakes", tuple(near)))
+    return pairs, waiting
+
+
+FIND = ("linked", "tag", "title+date")
+
+
+def match_items(
+    left: Sequence[LineItem], right: Sequence[LineItem], links: Iterable[Link] = (), find: Sequence[str] = FIND
+) -> MatchResult:
+    """Match columns by link, then by the tool's resource id or tag, then by title and date.
+
+    An id, tag or title that two columns of one side share tells nothing; such columns with the same title and date
+    are ambiguous. Nothing is proposed: a column is found or it is not.
+
+    Args:
+        left: Left's columns.
+        right: Right's columns, with ``due`` set to the day of their lesson.
+        links: Known links of this pair of systems.
+        find: Which rules to use, surest first, as in the mapping's ``items.find``.
+    """
+    claims = _Claims([item.id for item in left], [item.id for item in right])
+    for link in links if "linked" in find else ():
+        claims.add(link.left, link.right, "linked_id")
+    ambiguous: list[Apart] = []
+    for rule, key in _ITEM_RULES:
+        if rule.partition(":")[0] not in find:
+            continue
+        found = _by_key(left, right, key, claims)
+        pairs, waiting = _sort_out(found, rule)
+        for pair in pairs:
+            claims.add(*pair)
+        ambiguous = waiting if rule == "title+date" else []
+    return claims.result([], ambiguous, {})
+
+
+def _title_and_date(item: LineItem) -> tuple[object, ...]:
+    title = " ".join(item.title.casefold().split())
+    return (title, item.due) if title and item.due else ()
+
+
+_ITEM_RULES: tuple[tuple[str, Callable[[LineItem], tuple[object, ...]]], ...] = (
+    ("tag:resource_id", lambda item: (item.resource_id,) if item.resource_id else ()),
+    ("tag", lambda item: (item.tag,) if item.tag else ()),
+    ("title+date", _title_and_date),
+)
+
+
+def _by_key(
+    left: Sequence[LineItem], right: Sequence[LineItem], key: Callable[[LineItem], tuple[object, ...]], claims: _Claims
+) -> dict[str, list[str]]:
+    there: defaultdict[tuple[object, ...], list[str]] = defaultdict(list)
+    for item in right:
+        if item.id not in claims.rights and key(item):
+            there[key(item)].append(item.id)
+    open_lefts = [item for item in left if item.id not in claims.lefts]
+    return {item.id: there[key(item)] for item in open_lefts if key(item) and key(item) in there}
 
 
 class Place(StrEnum):
@@ -74,15 +345,88 @@ class Place(StrEnum):
 
 
 class Placement(NamedTuple):
-    """A work that is there already, or the lesson to make it in, or why it is held."""
+    """A work that is there already, or the lesson to make one in, or why it is held.
+
+    Attributes:
+        work: Right's column, when one was found.
+        rule: The rule that found it.
+        lesson: The lesson to make a column in.
+        hold: Reason code, when neither is certain.
+    """
 
     work: str = ""
+    rule: str = ""
     lesson: str = ""
     hold: str = ""
 
 
 def place_item(
-    item: LineItem, lessons: Sequence[Lesson], works: Sequence[LineItem], rule: Place, links: Iterable[Link] = ()
+    item: LineItem,
+    lessons: Sequence[Lesson],
+    works: Sequence[LineItem],
+    rule: Place,
+    links: Iterable[Link] = (),
+    find: Sequence[str] = FIND,
 ) -> Placement:
-    """Find the place of a column; no place is a hold, never a guess."""
-    raise NotImplementedError
+    """Find the place of one of left's columns in the journal; no certain place is a hold, never a guess."""
+    found = match_items([item], works, links, find)
+    if found.linked:
+        return Placement(work=found.linked[0].right, rule=found.linked[0].rule)
+    if found.conflicts or found.ambiguous:
+        return Placement(hold="contradicting_links" if found.conflicts else "several_works")
+    if found.left_only and found.left_only[0].reason == "counterpart_not_here":
+        return Placement(hold="counterpart_not_here")
+    return _lesson_for(item, lessons, rule)
+
+
+def _lesson_for(item: LineItem, lessons: Sequence[Lesson], rule: Place) -> Placement:
+    if rule is Place.ASK:
+        return Placement(hold="ask_place")
+    due = item.due
+    if due is None:
+        return Placement(hold="no_due_date")
+    if rule is Place.LESSON_ON_DUE_DATE:
+        first = [lesson for lesson in lessons if lesson.day == due]
+    else:
+        later = sorted((lesson.day, lesson.number) for lesson in lessons if lesson.day >= due)
+        first = [lesson for lesson in lessons if later and (lesson.day, lesson.number) == later[0]]
+    if len(first) == 1:
+        return Placement(lesson=first[0].id)
+    return Placement(hold="several_lessons" if first else "no_lesson")
+
+
+_REASONS = {
+    "linked_id": N_("The two accounts were linked before."),
+    "idnumber": N_("The identity file names this pair by the school's own number."),
+    "iin_hmac": N_("Both systems have the same IIN."),
+    "name+class+birth": N_("Same name, class and date of birth."),
+    "name+class": N_("Same name and class."),
+    "folded_name+class+birth": N_("Same class and date of birth; the names differ only in spelling."),
+    "folded_name+class": N_("Same class; the names differ only in spelling."),
+    "short_name+class+birth": N_("Same class and date of birth; one name has no patronymic."),
+    "short_name+class": N_("Same class; one name has no patronymic."),
+    "short_folded_name+class+birth": N_(
+        "Same class and date of birth; the names differ in spelling and one has no patronymic."
+    ),
+    "short_folded_name+class": N_("Same class; the names differ in spelling and one has no patronymic."),
+    "namesakes": N_("Several people in the class have this name; link them one by one."),
+    "contradicting_links": N_("Two sources link it differently, so nothing is carried until one of them is removed."),
+    "counterpart_not_here": N_("Its counterpart is known, but it is not in this class or journal."),
+    "no_candidate": N_("Nothing on the other side resembles it."),
+    "no_name": N_("The system gives no name, and no identifier links it."),
+    "damaged_name": N_("The name has lost letters, so it is not compared."),
+    "tag:resource_id": N_("Both columns have the same activity id."),
+    "tag": N_("Both columns have the same tag."),
+    "title+date": N_("Same title and date."),
+    "several_works": N_("Several columns in the journal have this title and date."),
+    "ask_place": N_("The mapping asks a person where this column belongs."),
+    "no_due_date": N_("The column has no date, so no lesson can be found for it."),
+    "no_lesson": N_("The journal has no lesson for this date."),
+    "several_lessons": N_("The journal has several lessons for this date; choose one."),
+}
+MATCH_REASONS = frozenset(_REASONS)
+
+
+def explain_match(code: str) -> Message:
+    """Return why two ids were matched, or one was not, for a person; an unknown code is shown as it is."""
+    return say(_REASONS.get(code, code))
