@@ -20,7 +20,6 @@ def create_app(runtime_: Runtime) -> Flask:
     app = Flask("connector", root_path=str(ROOT / "connector"), static_folder="static", template_folder="templates")
     app.secret_key = runtime_.settings.secret_key
     app.config.update(MAX_CONTENT_LENGTH=MAX_UPLOAD_BYTES, MAX_FORM_MEMORY_SIZE=1024 * 1024)
-    app.json.ensure_ascii = False  # type: ignore[attr-defined] -- Flask's default provider has it.
     attach(app, runtime_)
     protect(app)
     errors.register(app)

@@ -54,26 +54,35 @@ def dead_links() -> Iterator[str]:
                 yield f"{file.relative_to(ROOT)}: {target} does not exist"
 
 
-def untranslated() -> Iterator[str]:
-    """Yield marked texts that Kazakh or Russian lacks, and translations whose fields differ."""
-    known: dict[str, dict[str, str]] = {"kk": {}, "ru": {}}
-    for language, texts in known.items():
-        for room in ROOMS:
-            for file in sorted((ROOT / room).rglob(f"i18n/{language}/*.po")):
-                with file.open("rb") as stream:
-                    for entry in read_po(stream, locale=language):
-                        if isinstance(entry.id, str) and entry.id and entry.string and not entry.fuzzy:
-                            texts[entry.id] = str(entry.string)
+def translations(language: str) -> dict[str, str]:
+    """Return every translated text of a language."""
+    texts: dict[str, str] = {}
+    for room in ROOMS:
+        for file in sorted((ROOT / room).rglob(f"i18n/{language}/*.po")):
+            with file.open("rb") as stream:
+                entries = [entry for entry in read_po(stream, locale=language) if entry.id and not entry.fuzzy]
+            texts.update({str(entry.id): str(entry.string) for entry in entries if entry.string})
+    return texts
+
+
+def marked() -> Iterator[tuple[str, str]]:
+    """Yield every marked text with the place it stands in."""
     for room in ROOMS:
         for name, line, msgid, _, _ in extract_from_dir(ROOT / room, METHODS, keywords=KEYWORDS):
             text = msgid if isinstance(msgid, str) else msgid[0]
-            if not text.strip():
-                continue
-            for language, texts in known.items():
-                if text not in texts:
-                    yield f"{room}/{name}:{line}: no {language} for {text!r}"
-                elif fields(text) != fields(texts[text]):
-                    yield f"{room}/{name}:{line}: {language} names other fields than {text!r}"
+            if text.strip():
+                yield f"{room}/{name}:{line}", text
+
+
+def untranslated() -> Iterator[str]:
+    """Yield marked texts that Kazakh or Russian lacks, and translations whose fields differ."""
+    known = {language: translations(language) for language in ("kk", "ru")}
+    for place, text in marked():
+        for language, texts in known.items():
+            if text not in texts:
+                yield f"{place}: no {language} for {text!r}"
+            elif fields(text) != fields(texts[text]):
+                yield f"{place}: {language} names other fields than {text!r}"
 
 
 def fields(text: str) -> set[str]:

@@ -40,9 +40,11 @@ def platforms() -> None:
 @explained
 def add(code: str, name: str | None, as_json: bool, **options: str | None) -> None:
     """Register an LMS by hand; run again with other values, it is brought up to date."""
-    addresses = {field: _address(field, options[field]) for field in ("issuer", "auth_url", "token_url", "jwks_url")}
     platform = Platform(
-        **addresses,
+        issuer=_address("issuer", options["issuer"]),
+        auth_url=_address("auth_url", options["auth_url"]),
+        token_url=_address("token_url", options["token_url"]),
+        jwks_url=_address("jwks_url", options["jwks_url"]),
         client_id=str(options["client_id"]),
         deployment_id=str(options["deployment"]),
         token_audience=options["token_audience"],

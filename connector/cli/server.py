@@ -27,7 +27,8 @@ def init(data_dir: Path | None, as_json: bool) -> None:
     """Write missing keys and make or upgrade the tables; may be run again, asks nothing."""
     folder = data_dir or Path(os.environ.get("DATA_DIR", "data"))
     done = install(folder)
-    text = f"{'Keys written' if done.keys_written else 'Keys kept'}: {done.keys_file}\nTables at: {', '.join(done.revisions)}"
+    keys = "Keys written" if done.keys_written else "Keys kept"
+    text = f"{keys}: {done.keys_file}\nTables at: {', '.join(done.revisions)}"
     show(done, as_json=as_json, text=text)
 
 

@@ -8,9 +8,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from connector.base.ids import new_id
 from connector.base.secrets import Vault, fingerprint, new_key
@@ -164,7 +165,7 @@ class Registry:
         return _registration(row)
 
 
-def _registration(row: Row[tuple[object, ...]]) -> Registration:
+def _registration(row: Any) -> Registration:
     return Registration(
         id=row.id,
         issuer=row.issuer,
@@ -178,7 +179,7 @@ def _registration(row: Row[tuple[object, ...]]) -> Registration:
     )
 
 
-def _school(row: Row[tuple[object, ...]]) -> School:
+def _school(row: Any) -> School:
     return School(row.id, row.code, row.name, row.language, row.time_zone)
 
 
@@ -188,7 +189,7 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
 
 
-def _origins(row: Row[tuple[object, ...]]) -> set[str]:
+def _origins(row: Any) -> set[str]:
     return {origin_of(row.issuer), origin_of(row.auth_url), *row.frame_origins}
 
 
