@@ -138,7 +138,7 @@ def _three_way(one: _One, agreed: Base) -> Decision:
     left_changed = one.now.left != agreed.left_raw
     right_changed = one.now.right != agreed.right_raw
     if one.now == (None, None):
-        return Decision(Action.DROP_BASE, "gone_both")
+        return Decision(Action.DROP_BASE, "gone_both", settles=Values(None, None))
     if not left_changed and not right_changed:
         return _unchanged(one, agreed)
     if one.agree():

@@ -259,7 +259,8 @@ class Decision:
         action: What to do.
         rule: Stable id of the rule that fired; ``explain_rule`` puts it into words.
         after: Raw value to write; None clears.
-        settles: What base becomes once this is done; None leaves base as it is (DROP_BASE removes it).
+        settles: What base becomes once this is done; ``Values(None, None)`` removes the row (a tombstone stays),
+            None leaves base as it is.
         held_by: Why it must wait for a person even when nothing else holds it, or empty.
         reason: A finer code where the rule alone does not say it: the read's or the translation's reason.
         risk: See Risk.
@@ -292,6 +293,7 @@ class Change:
         base_right: Right's raw value as last agreed.
         has_base: A usable base was there (so that None in it means "agreed to be empty").
         settles: What base becomes once applied; the written side's part is replaced by what is read back.
+            ``Values(None, None)`` removes the row, None leaves base as it is.
         state: What may happen before the guard speaks.
         held_by: Reason code of a hold.
         reason: Finer reason code.

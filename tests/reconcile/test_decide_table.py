@@ -49,7 +49,7 @@ X, Y, Z = "7", "8", "5"
         (Z, None, (Z, Z), Action.CLEAR_LEFT, None, (None, None)),
         (None, Y, (Z, Z), Action.CONFLICT, None, None),
         (X, None, (Z, Z), Action.CONFLICT, None, None),
-        (None, None, (Z, Z), Action.DROP_BASE, None, None),
+        (None, None, (Z, Z), Action.DROP_BASE, None, (None, None)),
         # unknown stops everything
         ("?", Y, (Z, Z), Action.NOT_COMPARED, None, None),
         (X, "?", (Z, Z), Action.NOT_COMPARED, None, None),
@@ -59,7 +59,7 @@ X, Y, Z = "7", "8", "5"
         # an emptiness that was agreed on is an agreement like any other
         (Z, None, (Z, None), Action.NONE, None, None),
         (X, None, (Z, None), Action.CREATE_RIGHT, X, (X, X)),
-        (None, None, (Z, None), Action.DROP_BASE, None, None),
+        (None, None, (Z, None), Action.DROP_BASE, None, (None, None)),
         # values that were agreed to differ stay apart until somebody edits
         (X, Y, (X, Y), Action.NONE, None, None),
         (Z, Y, (X, Y), Action.WRITE_RIGHT, Z, (Z, Z)),

@@ -91,11 +91,9 @@ def _destroys(world: World, side: Side, here: str | None) -> bool:
 
 
 def _commit(world: World, plan: Decision) -> World:
-    base = world.base
-    if plan.action is Action.DROP_BASE:
+    base = world.base if plan.settles is None else plan.settles
+    if base == (None, None):
         base = None
-    elif plan.settles is not None:
-        base = plan.settles
     return world._replace(base=base, plan=None, seen=None, written=False)
 
 
