@@ -140,15 +140,15 @@ def _with_nearest(message: Message, near: str) -> Message:
 def _from_error(detail: ErrorDetails, tree: Node) -> Finding:
     loc = tuple(step for step in detail["loc"] if step != "[key]")
     node, parent, steps = _locate(loc, tree)
-    kind = detail["type"]
-    if kind == "extra_forbidden" or "[key]" in detail["loc"]:
-        line, column = parent.keys.get(str(steps[-1]), (node.line, node.column))
-    else:
-        line, column = node.line, node.column
-    path = list(loc) if kind == "missing" else steps
-    found = str(steps[-1]) if kind == "extra_forbidden" or "[key]" in detail["loc"] else node.text
+    on_key = detail["type"] == "extra_forbidden" or "[key]" in detail["loc"]
+    found = str(steps[-1]) if on_key else node.text
     reason, message, near = _explain(detail, loc, node, found)
-    return Finding(reason, _with_nearest(message, near), "error", "", line, column, _path(path), found, near)
+    place = node.line, node.column
+    if on_key or reason == "empty_value":
+        # YAML places a missing value at whatever comes next, which may be lines further down.
+        place = parent.keys.get(str(steps[-1]), place)
+    path = list(loc) if detail["type"] == "missing" else steps
+    return Finding(reason, _with_nearest(message, near), "error", "", *place, _path(path), found, near)
 
 
 Explained = tuple[str, Message, str]

@@ -321,7 +321,10 @@ def _into_numbers(
     bounded = min(rounded, _decimal(target.top))
     if minimum is not None:
         bounded = max(bounded, minimum)
-    if target.name in _LIMITS and bounded < _LIMITS[target.name][0]:
+    lowest = _LIMITS.get(target.name, (0, 0))[0]
+    if source.name in _BANDED:
+        bounded = max(bounded, Decimal(lowest))
+    if bounded < lowest:
         raise _below(_decimal(ratio * 100), target)
     lossy = Fraction(bounded) != exact
     return Converted(canonical_text(bounded), _decimal(exact), raw, lossy, wide, clipped=bounded != rounded)
