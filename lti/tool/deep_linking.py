@@ -5,6 +5,7 @@ Source: Deep Linking 2.0 §3 (content items), §4.5 (response); Security Framewo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from lti.errors import DeepLinkingRefused
 from lti.tool.claims import DeepLinkingSettings, web_address
 from lti.tool.ports import Registration, SigningKey
 from lti.tool.signature import NotAToken, WrongSignature, read_header, sign, verify
+from lti.tool.wire import to_json
 from lti.vocab import VERSION, Claim, MessageType
 
 BACKDATED = timedelta(seconds=60)
@@ -156,7 +158,7 @@ def _check_items(settings: DeepLinkingSettings, items: Sequence[ContentItem]) ->
 
 def _self_check(token: str, claims: Mapping[str, Any], key: SigningKey) -> None:
     try:
-        good = read_header(token).get("kid") == key.kid and verify(token, key.key).keys() == set(map(str, claims))
+        good = read_header(token).get("kid") == key.kid and verify(token, key.key) == json.loads(to_json(claims))
     except (NotAToken, WrongSignature):
         good = False
     if not good:

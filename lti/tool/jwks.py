@@ -35,7 +35,6 @@ WAIT_SECONDS = 35.0
 MIN_BITS = 2048
 MAX_BITS = 8192
 
-_B64 = re.compile(r"[A-Za-z0-9_\-]+=*")
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _MAX_AGE = re.compile(r"(?:^|,)\s*max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 
@@ -84,7 +83,7 @@ def parse_key(entry: dict[str, Any]) -> RSAKey:
         KeyUnavailable: ``weak_key`` under 2048 bits, ``unknown_key`` when it cannot be read.
     """
     kid = entry["kid"]
-    bits = base64_to_int(entry["n"]).bit_length() if _B64.fullmatch(entry["n"]) else 0
+    bits = _bits(entry["n"])
     if 0 < bits < MIN_BITS:
         message = say(N_("The LMS's key {kid} has {bits} bits; 2048 are needed."), kid=kid, bits=bits)
         raise KeyUnavailable(LaunchReason.WEAK_KEY, message)
@@ -97,6 +96,13 @@ def parse_key(entry: dict[str, Any]) -> RSAKey:
         raise KeyUnavailable(LaunchReason.UNKNOWN_KEY, message) from error
 
 
+def _bits(modulus: str) -> int:
+    try:
+        return base64_to_int(modulus).bit_length()
+    except ValueError:
+        return 0
+
+
 def freshness(cache_control: str) -> timedelta:
     """Return how long a fetched set is fresh: ``max-age`` within a minute and a day, an hour when nothing is said."""
     lowered = cache_control.lower()
@@ -107,20 +113,37 @@ def freshness(cache_control: str) -> timedelta:
     return min(max(age, MIN_AGE), MAX_AGE)
 
 
+@dataclass(frozen=True)
+class _Snapshot:
+    """One fetched set; replaced as a whole, so that a reader never mixes two."""
+
+    raw: dict[str, dict[str, Any]] = field(default_factory=dict)
+    parsed: dict[str, RSAKey] = field(default_factory=dict)
+    document: str = ""
+    fetched_at: datetime = _NEVER
+
+    def find(self, kid: str) -> RSAKey | None:
+        """Return the key, parsing it at its first use."""
+        if kid not in self.parsed and kid in self.raw:
+            self.parsed[kid] = parse_key(self.raw[kid])
+        return self.parsed.get(kid)
+
+    def followed_by(self, document: str, raw: dict[str, dict[str, Any]], fetched_at: datetime) -> _Snapshot:
+        """Return the next set, keeping parsed keys whose text is the same."""
+        kept = {kid: key for kid, key in self.parsed.copy().items() if self.raw.get(kid) == raw.get(kid)}
+        return _Snapshot(raw, kept, document, fetched_at)
+
+
 @dataclass
 class _Entry:
     """What is known of one URL; ``lock`` is held by the one thread that fetches."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    raw: dict[str, dict[str, Any]] = field(default_factory=dict)
-    parsed: dict[str, RSAKey] = field(default_factory=dict)
-    document: str = ""
-    fetched_at: datetime = _NEVER
+    current: _Snapshot = field(default_factory=_Snapshot)
     fresh_until: datetime = _NEVER
     tried_at: datetime = _NEVER
     forced_at: datetime = _NEVER
     failed: bool = False
-    generation: int = 0
 
 
 class KeySets:
@@ -142,10 +165,13 @@ class KeySets:
                 ``keys_unreachable`` when there is no usable copy and none can be fetched.
         """
         entry = self._entry(jwks_url)
-        now = self._clock()
-        if now >= entry.fresh_until or kid not in entry.raw:
-            self._refresh(jwks_url, entry, kid, entry.generation)
-        return self._find(jwks_url, entry, kid)
+        seen = entry.current
+        if self._clock() >= entry.fresh_until or kid not in seen.raw:
+            self._refresh(jwks_url, entry, kid, seen)
+        found = entry.current.find(kid)
+        if found is None:
+            raise _missing(entry, jwks_url)
+        return found
 
     def forget(self, jwks_url: str) -> None:
         """Drop this process's copy (an administrator changed the registration)."""
@@ -159,35 +185,25 @@ class KeySets:
                 entry = self._entries.setdefault(url, _Entry())
         return entry
 
-    def _find(self, url: str, entry: _Entry, kid: str) -> RSAKey:
-        found = entry.parsed.get(kid)
-        if found is not None:
-            return found
-        raw = entry.raw.get(kid)
-        if raw is None:
-            raise _unknown(entry, url)
-        key = entry.parsed[kid] = parse_key(raw)
-        return key
-
-    def _refresh(self, url: str, entry: _Entry, kid: str, generation: int) -> None:
-        usable = kid in entry.raw
+    def _refresh(self, url: str, entry: _Entry, kid: str, seen: _Snapshot) -> None:
+        usable = kid in seen.raw
         # A thread that already has a usable copy does not queue behind the one that renews it.
         if not entry.lock.acquire(blocking=not usable, timeout=-1 if usable else WAIT_SECONDS):
             return
         try:
-            if self._wanted(entry, kid, generation):
+            if self._wanted(entry, kid, seen):
                 self._fetch(url, entry)
         finally:
             entry.lock.release()
 
-    def _wanted(self, entry: _Entry, kid: str, generation: int) -> bool:
+    def _wanted(self, entry: _Entry, kid: str, seen: _Snapshot) -> bool:
         now = self._clock()
         if entry.failed and now - entry.tried_at < PAUSE:
             return False
         if now >= entry.fresh_until:
             return True
         # Fresh, but without this kid: whoever waited for a fetch already has its answer, the rest may force one.
-        if kid in entry.raw or entry.generation != generation or now - entry.forced_at < PAUSE:
+        if kid in entry.current.raw or entry.current is not seen or now - entry.forced_at < PAUSE:
             return False
         entry.forced_at = now
         return True
@@ -202,35 +218,27 @@ class KeySets:
         if raw is None:
             self._fall_back(url, entry, now)
             return
-        changed = entry.document != reply.text or now - entry.fetched_at > DEFAULT_AGE
-        self._take(entry, reply.text, raw, now)
+        before = entry.current
+        entry.current, entry.failed = before.followed_by(reply.text, raw, now), False
         entry.fresh_until = now + freshness(_cache_control(reply))
-        if changed:
+        if before.document != reply.text or now - before.fetched_at > DEFAULT_AGE:
             self._store.save(url, StoredKeySet(reply.text, now))
 
     def _fall_back(self, url: str, entry: _Entry, now: datetime) -> None:
         entry.failed = True
-        stored = self._store.load(url) if not entry.raw else None
+        stored = self._store.load(url) if not entry.current.raw else None
         if stored is not None:
-            self._take(entry, stored.document, read_key_set(stored.document), stored.fetched_at)
-            entry.failed = True
-        if now - entry.fetched_at > STALE_LIMIT:
-            entry.raw, entry.parsed = {}, {}
-
-    def _take(self, entry: _Entry, document: str, raw: dict[str, dict[str, Any]], fetched_at: datetime) -> None:
-        # Parsed keys are kept only while their text is the same: a kid reused for another key must not find the old.
-        kept = {kid: key for kid, key in entry.parsed.items() if entry.raw.get(kid) == raw.get(kid)}
-        entry.raw, entry.parsed = raw, kept
-        entry.document, entry.fetched_at, entry.failed = document, fetched_at, False
-        entry.generation += 1
+            entry.current = _Snapshot(read_key_set(stored.document), {}, stored.document, stored.fetched_at)
+        if now - entry.current.fetched_at > STALE_LIMIT:
+            entry.current = _Snapshot()
 
 
 def _cache_control(reply: Reply) -> str:
     return reply.headers.get("cache-control", "")
 
 
-def _unknown(entry: _Entry, url: str) -> KeyUnavailable:
-    if entry.failed and not entry.raw:
+def _missing(entry: _Entry, url: str) -> KeyUnavailable:
+    if entry.failed and not entry.current.raw:
         message = say(N_("The LMS's keys at {url} cannot be read."), url=url)
         return KeyUnavailable(LaunchReason.KEYS_UNREACHABLE, message)
     return KeyUnavailable(LaunchReason.UNKNOWN_KEY, say(N_("The LMS publishes no such key at {url}."), url=url))

@@ -20,7 +20,7 @@ MAX_PAGES = 1000
 Page = TypeVar("Page")
 
 _ENTRY = re.compile(r"<([^<>]*)>([^<]*)")
-_PARAM = re.compile(r";\s*([A-Za-z0-9_*\-]+)\s*=\s*(\"[^\"]*\"?|[^\s;,]+)")
+_PARAM = re.compile(r";\s*([A-Za-z0-9_*\-]+)\s*=\s*(\"[^\"]*\"?|'[^']*'|[^\s;,]+)")
 _QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "″": '"', "‘": "'", "’": "'"})
 _MOJIBAKE = re.compile("â\x80[\x9c\x9d\x9e]")
 _DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from connector.base.clock import Clock, utc_now
+from connector.base.errors import Retriable
 from connector.base.i18n import N_, Message, say
 from connector.base.ids import new_id
 from connector.base.outbound import Outbound, Reply
@@ -99,9 +100,13 @@ class TokenSource:
             "client_assertion": self._assertion(registration, key.deployment_id),
             "scope": " ".join(sorted(key.scopes)),
         }
-        reply = self._http.request(
-            "POST", key.token_url, form=form, headers={"Accept": "application/json"}, max_bytes=MAX_BYTES
-        )
+        try:
+            reply = self._http.request(
+                "POST", key.token_url, form=form, headers={"Accept": "application/json"}, max_bytes=MAX_BYTES
+            )
+        except Retriable as error:
+            # A score's caller must be able to tell this from a score that was sent and got no answer.
+            raise TokenUnavailable("token_unavailable", error.message, error.retry_after) from error
         return self._read(reply, key)
 
     def _assertion(self, registration: Registration, deployment_id: str) -> str:

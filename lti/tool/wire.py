@@ -37,7 +37,7 @@ def to_json(value: object) -> str:
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{json.dumps(str(k), ensure_ascii=False)}:{to_json(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return "[" + ",".join(to_json(item) for item in value) + "]"
     raise TypeError(f"{type(value).__name__} cannot be written exactly")
 

@@ -36,10 +36,14 @@ INSTRUCTOR = "http://purl.imsglobal.org/vocab/lis/v2/membership#Instructor"
 
 
 @functools.cache
-def key_pair(which: str = "platform"):
-    """One RSA pair per name and process; making them is slow."""
+def _pair(which: str):
     del which
     return new_signing_key()
+
+
+def key_pair(which: str = "platform"):
+    """One RSA pair per name and process; making them is slow."""
+    return _pair(which)
 
 
 @functools.cache
@@ -96,8 +100,8 @@ class FixedKeys:
         self.asked: list[str] = []
 
     def key(self, jwks_url, kid):
-        from lti.errors import KeyUnavailable, LaunchReason
         from connector.base.i18n import say
+        from lti.errors import KeyUnavailable, LaunchReason
 
         self.asked.append(kid)
         pair = key_pair()
@@ -341,7 +345,7 @@ class Platform:
         if accept != media and "*/*" not in accept:
             return refused(400, f"No handler found for {call.path} {accept}")
         query = dict(parse_qsl(call.query))
-        people = [m for m in self.members if query.get("role") in (None, *m["roles"])]
+        people = [m for m in self.members if "role" not in query or query["role"] in m["roles"]]
         start, headers = int(query.get("from", 0)), {}
         if "limit" in query:
             end = start + int(query["limit"])
@@ -349,7 +353,11 @@ class Platform:
                 url = f"{self.roster_url}?limit={query['limit']}&from={end}"
                 headers["Link"] = f'<{url}>; rel="next"'
             people = people[start:end]
-        body = {"id": self.roster_url, "context": {"id": "2", "label": "MATH101", "title": "Математика"}, "members": people}
+        body = {
+            "id": self.roster_url,
+            "context": {"id": "2", "label": "MATH101", "title": "Математика"},
+            "members": people,
+        }
         return Response(json.dumps(body), headers=headers, content_type=f"{media}; charset=utf-8")
 
     def gradebook(self, call: Call) -> Response:
@@ -399,8 +407,9 @@ class Platform:
             return refused(400, "No handler found")
         sent = call.json()
         if sent["userId"] not in self.pupils:
-            return Response("[]", f"400 Incorrect score received{call.body.encode('ascii', 'replace').decode()}",
-                            content_type=media)
+            return Response(
+                "[]", f"400 Incorrect score received{call.body.encode('ascii', 'replace').decode()}", content_type=media
+            )
         second = int(datetime.fromisoformat(sent["timestamp"]).timestamp())
         grade = self.grades.setdefault((number, sent["userId"]), {"second": 0})
         if grade.get("locked"):
@@ -471,5 +480,3 @@ class SetClock:
 
     def tick(self, **step) -> None:
         self.now += timedelta(**step)
-
-

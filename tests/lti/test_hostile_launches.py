@@ -344,7 +344,9 @@ def test_a_nonce_seen_before_is_refused_by_whoever_spends_it():
 # Message claims.
 
 
-@pytest.mark.parametrize("kind", ["LtiDeepLinkingResponse", "DataPrivacyLaunchRequest", "x", 5, ["LtiResourceLinkRequest"]])
+@pytest.mark.parametrize(
+    "kind", ["LtiDeepLinkingResponse", "DataPrivacyLaunchRequest", "x", 5, ["LtiResourceLinkRequest"]]
+)
 def test_other_messages_are_refused(kind):
     assert reason(MESSAGE_TYPE=kind) is R.WRONG_MESSAGE_TYPE
 
@@ -465,8 +467,8 @@ def test_every_reason_has_both_sentences_in_three_languages(code):
 
 
 VALUES = dict.fromkeys(
-    ["limit", "name", "issuer", "client_id", "deployment", "error", "minutes", "alg", "seconds", "message_type", "claim",
-     "target"], "7",
+    ["limit", "name", "issuer", "client_id", "deployment", "error", "minutes", "alg", "seconds", "message_type",
+     "claim", "target"], "7",
 )  # fmt: skip
 
 

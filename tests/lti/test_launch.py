@@ -176,7 +176,7 @@ def test_a_click_on_a_grade_in_moodle_is_a_launch_for_somebody_else():
 
 
 def test_a_mentors_pupils_are_read():
-    assert Visit().post(**{"ROLE_SCOPE_MENTOR": ["5", "6", 7]}).mentored == ("5", "6")
+    assert Visit().post(ROLE_SCOPE_MENTOR=["5", "6", 7]).mentored == ("5", "6")
 
 
 @pytest.mark.parametrize("seconds", [0, 59, -59])

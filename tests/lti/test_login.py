@@ -73,7 +73,9 @@ def test_a_missing_parameter_is_named(name, value):
     assert name in str(error.message)
 
 
-@pytest.mark.parametrize("change", [{"iss": "http://moodle.example/"}, {"iss": "http://MOODLE.example"}, {"client_id": "x"}])
+@pytest.mark.parametrize(
+    "change", [{"iss": "http://moodle.example/"}, {"iss": "http://MOODLE.example"}, {"client_id": "x"}]
+)
 def test_an_issuer_or_client_that_is_not_registered_exactly_is_unknown(change):
     assert refusal(**change).launch_reason is LaunchReason.UNKNOWN_ISSUER
 
