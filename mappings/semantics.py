@@ -67,13 +67,23 @@ def _systems(file: MappingFile) -> Iterator[Remark]:
 
 
 def _groups(file: MappingFile) -> Iterator[Remark]:
+    # Groups can only overlap where they name one id alike, so only those are compared: a school has thousands.
+    by_id: dict[tuple[Side, str, str], list[int]] = {}
     for index, pair in enumerate(file.groups):
+        rivals: set[int] = set()
         for side in _SIDES:
             yield from _group_keys(file, ("groups", index, side), side, _ref(pair, side))
-        for earlier in range(index):
-            if _overlap(file.groups[earlier], pair):
-                message = N_("This group overlaps entry {number} of groups: a mark would have two places.")
-                yield Remark(("groups", index), "overlapping_groups", say(message, number=earlier + 1))
+            for key, value in _ids(_ref(pair, side)).items():
+                rivals.update(by_id.setdefault((side, key, value), []))
+                by_id[side, key, value].append(index)
+        first = next((rival for rival in sorted(rivals) if _overlap(file.groups[rival], pair)), None)
+        if first is not None:
+            message = N_("This group overlaps entry {number} of groups: a mark would have two places.")
+            yield Remark(("groups", index), "overlapping_groups", say(message, number=first + 1))
+
+
+def _ids(ref: GroupRef) -> dict[str, str]:
+    return {key: value for key, value in ref.model_dump(exclude_none=True).items() if key != "subject"}
 
 
 def _ref(pair: GroupPair, side: Side) -> GroupRef:

@@ -102,3 +102,24 @@ def test_no_message_repeats_what_a_cell_holds() -> None:
 def test_a_huge_file_is_refused_before_it_is_read() -> None:
     file = read_identity_file(b"a" * 9_000_000)
     assert [finding.reason for finding in file.findings] == ["too_large"]
+
+
+def test_a_row_longer_than_the_header_is_refused() -> None:
+    assert reasons(read(HEADER, FIRST + ";left;over", SECOND)) == [(2, "too_many_cells")]
+    assert reasons(read(HEADER, FIRST + ";;", SECOND)) == []
+
+
+def test_a_cell_longer_than_any_id_is_a_finding() -> None:
+    assert "not_csv" in [reason for _, reason in reasons(read(HEADER, FIRST, '"' + "a" * 200_000))]
+
+
+def test_rows_beyond_the_limit_are_told_and_not_silently_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mappings.identity.MAX_ROWS", 1)
+    file = read(HEADER, FIRST, SECOND)
+    assert reasons(file) == [(3, "too_many_rows")]
+    assert [row.line for row in file.rows] == [2]
+
+
+@pytest.mark.parametrize("cell", ["a b", "x" * 300])
+def test_an_id_with_spaces_or_without_end_is_refused(cell: str) -> None:
+    assert reasons(read("idnumber;ИИН", f"{cell};120901600120")) == [(2, "bad_id")]

@@ -221,3 +221,32 @@ def test_a_warning_alone_does_not_stop() -> None:
 def test_a_damaged_file_is_told_and_never_crashes(at: int, cut: int, put: str) -> None:
     for finding in check(GOOD[:at] + put + GOOD[at + cut :]):
         assert all(finding.render(language) for language in ("kk", "ru", "en"))
+
+
+def test_a_district_of_groups_is_checked_without_comparing_each_with_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+    monkeypatch.setattr("mappings.semantics._overlap", lambda one, other: compared.append((one, other)))
+    rows = "".join(f'  - {{left: {{course: "C{n}"}}, right: {{edu_group: "{n}", subject: x}}}}\n' for n in range(300))
+    assert check("version: 1\npair: {left: moodle:a, right: kundelik:1}\ngroups:\n" + rows) == []
+    assert compared == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("kundelik:1000001234567", "moodle:gymnasium", "same_sides"),
+        ("to: mark10, round: half_up, min: 1", "to: text", "no_words"),
+        ("min: 1", "decimals: 2", "idle_key"),
+        ("to: mark10, round: half_up, min: 1", "to: credit, min: 1, bands: {зачёт: 50, незачёт: 0}", "idle_key"),
+        ("to: mark10, round: half_up, min: 1", "to: mark5, bands: {x: 1}", "not_on_scale"),
+        ("to: mark10, round: half_up, min: 1", 'to: mark5, bands: {"6": 1}', "not_on_scale"),
+        ("owner: right", "owner: right\n  blank_is: present", None),
+        ("codes: {P: Attend,", "blank_is: present\n  codes: {", "no_present_code"),
+        ("I: Ill,", "I: Ill, U: NotSet,", None),
+        ("to: mark10, round: half_up, min: 1", "to: credit, bands: {зачёт: 50, незачёт: 0}", None),
+    ],
+)
+def test_a_contradiction_between_keys_is_told(old: str, new: str, reason: str | None) -> None:
+    assert old in GOOD
+    reasons = {finding.reason for finding in check(GOOD.replace(old, new, 1))}
+    assert (reason in reasons) if reason else (reasons == set())
