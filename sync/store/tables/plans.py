@@ -41,6 +41,8 @@ plan = school_table(
     Column("header", Json, nullable=False),
     # The works that applying it makes: group link, lesson, title, kind.
     Column("works", Json, nullable=False),
+    # The guard's word, kept beside the plan so that its hash stays what a person saw.
+    Column("verdict", Json),
     Column("state", Key, nullable=False),
     Column("reason", Key, nullable=False, server_default=""),
     Column("counts", Json, nullable=False),

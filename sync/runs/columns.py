@@ -1,0 +1,173 @@
+"""The rules of each column of a plan: a mapping's scales, codes and owners in the words of reconciliation."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import cast
+
+from connector.db.types import canonical, dump_json
+from mappings.findings import Finding
+from mappings.grade_kinds import Kind
+from mappings.rules import Mapping
+from mappings.scales import parse_number
+from sync.model import LineItem
+from sync.reconcile.types import Direction, Owner, Policy, Removal, Rules, SideRules, Translated
+from sync.store.connections import ItemLink, SyncConnection
+from sync.systems.contract import Access, Writing
+
+
+@dataclass(frozen=True)
+class GradeWords:
+    """How the marks of one column correspond.
+
+    Attributes:
+        mapping: The mapping.
+        kind: What the marks count as.
+        left_maximum: Points of a full mark on the left.
+        right_maximum: Points of a full mark on the right.
+    """
+
+    mapping: Mapping
+    kind: Kind
+    left_maximum: Decimal | None
+    right_maximum: Decimal | None
+
+    @property
+    def version(self) -> str:
+        """A fingerprint of the scale rule and the maxima."""
+        rule = self.mapping.scale_rule(self.kind)
+        parts = [
+            self.kind,
+            None if rule is None else rule.model_dump(mode="json", by_alias=True),
+            None if self.left_maximum is None else canonical(self.left_maximum),
+            None if self.right_maximum is None else canonical(self.right_maximum),
+        ]
+        return _fingerprint(parts)
+
+    def agree(self, left: str, right: str) -> bool:
+        """Tell whether two marks say the same in the coarser scale; marks nobody can compare are not the same."""
+        found = self.mapping.grades_agree(
+            self.kind, left, right, left_maximum=self.left_maximum, right_maximum=self.right_maximum
+        )
+        return not isinstance(found, Finding) and found.equal
+
+    def to_right(self, left: str) -> Translated:
+        """Say left's mark on right's scale."""
+        done = self.mapping.grade_to(
+            "right", self.kind, left, maximum=self.left_maximum, other_maximum=self.right_maximum
+        )
+        return Translated(None, reason=done.reason) if isinstance(done, Finding) else Translated(done.text, done.lossy)
+
+    def to_left(self, right: str) -> Translated:
+        """Say right's mark on left's scale."""
+        done = self.mapping.grade_to(
+            "left", self.kind, right, maximum=self.right_maximum, other_maximum=self.left_maximum
+        )
+        return Translated(None, reason=done.reason) if isinstance(done, Finding) else Translated(done.text, done.lossy)
+
+    def order(self, left: str, right: str) -> int | None:
+        """Compare two marks in the coarser scale."""
+        found = self.mapping.grades_agree(
+            self.kind, left, right, left_maximum=self.left_maximum, right_maximum=self.right_maximum
+        )
+        if isinstance(found, Finding):
+            return None
+        one, other = parse_number(found.left), parse_number(found.right)
+        return None if one is None or other is None else (one > other) - (one < other)
+
+
+@dataclass(frozen=True)
+class AttendanceWords:
+    """How attendance codes correspond; an empty raw stands for a blank in a register that was taken."""
+
+    mapping: Mapping
+
+    @property
+    def version(self) -> str:
+        """A fingerprint of the codes."""
+        rules = self.mapping.file.attendance
+        return _fingerprint(["attendance", None if rules is None else rules.model_dump(mode="json")])
+
+    def agree(self, left: str, right: str) -> bool:
+        """Tell whether two codes say the same, ``same_as`` included."""
+        if not right:
+            return self.to_left(right).raw == left
+        found = self.mapping.attendance_agrees(left, right)
+        return not isinstance(found, Finding) and found.equal
+
+    def to_right(self, left: str) -> Translated:
+        """Say left's code in right's words."""
+        done = self.mapping.attendance_to("right", left, register_taken=True)
+        return Translated(None, reason=done.reason) if isinstance(done, Finding) else Translated(done.code)
+
+    def to_left(self, right: str) -> Translated:
+        """Say right's code in left's words."""
+        done = self.mapping.attendance_to("left", right, register_taken=True)
+        if isinstance(done, Finding):
+            return Translated(None, reason=done.reason)
+        return Translated(done.code, reason="" if done.code else "blank")
+
+    def order(self, left: str, right: str) -> int | None:
+        """Codes have no order."""
+        return None
+
+
+def _fingerprint(parts: object) -> str:
+    return hashlib.sha256(dump_json(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One work that both sides know, or that has a place on the right.
+
+    Attributes:
+        link: The pair of items.
+        left: The left item.
+        right: The right item; None until it is made.
+        hold: Why a write waits for a person, or empty.
+    """
+
+    link: ItemLink
+    left: LineItem
+    right: LineItem | None
+    hold: str = ""
+
+    @property
+    def title(self) -> str:
+        """What teachers see."""
+        return self.left.title
+
+    def right_maximum(self) -> Decimal | None:
+        """Points of a full mark on the right; the left's own while the work is not made."""
+        return self.right.maximum if self.right is not None else self.left.maximum
+
+
+def grade_rules(connection: SyncConnection, column: Column, left: Access, right: Access) -> Rules:
+    """Return policy and translation of a work's marks."""
+    mapping = connection.mapping
+    grades = mapping.file.grades
+    owner = Owner(grades.owner) if grades is not None else Owner.MANUAL
+    policy = Policy(
+        owner,
+        direction=Direction.BOTH if left.write is Writing.YES else Direction.LEFT_TO_RIGHT,
+        removal=Removal.CLEAR,
+        left=SideRules(left.hides),
+        right=SideRules(right.hides, hold=column.hold),
+    )
+    kind = cast(Kind, column.link.kind)
+    return Rules(policy, GradeWords(mapping, kind, column.left.maximum, column.right_maximum()))
+
+
+def attendance_rules(connection: SyncConnection, left: Access, right: Access) -> Rules:
+    """Return policy and translation of attendance; a side that cannot be written is only read."""
+    mapping = connection.mapping
+    rules = mapping.file.attendance
+    owner = Owner(rules.owner) if rules is not None else Owner.MANUAL
+    to_left, to_right = left.write is Writing.YES, right.write is Writing.YES and not connection.read_only
+    direction = Direction.BOTH
+    if not (to_left and to_right):
+        direction = Direction.RIGHT_TO_LEFT if to_left else Direction.LEFT_TO_RIGHT
+    policy = Policy(owner, direction, removal=Removal.CLEAR, left=SideRules(left.hides), right=SideRules(right.hides))
+    return Rules(policy, AttendanceWords(mapping))

@@ -1,0 +1,318 @@
+"""Pairs of systems as they are stored: their mapping with its versions, their sealed credentials, their groups."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from connector.base.errors import Fatal
+from connector.base.i18n import N_, say
+from connector.base.ids import new_id
+from connector.base.secrets import Vault
+from mappings.load import load_mapping
+from mappings.rules import Mapping
+from sync.store.tables.connections import connection, group_link, item_link, mapping_version
+
+
+@dataclass(frozen=True)
+class SyncConnection:
+    """One pair of systems of one school.
+
+    Attributes:
+        school: The school's id.
+        id: The connection's id.
+        left: Key of the left system: ``moodle:gymnasium``.
+        right: Key of the right system: ``kundelik:1000001234567``.
+        mapping: The mapping in force.
+        mapping_text: Its file, as it was given.
+        mapping_version: Rises by one with every change of its meaning.
+        settings: By side, what is no secret: addresses, registration, deployment.
+        read_only: The right side is not written, whatever it could do.
+        state: ``active``, ``paused`` or ``removed``.
+        first: No plan of the pair was approved by a person yet.
+        last_run: The last run.
+        last_good_at: When a run last ended well.
+        sealed: Credentials, sealed.
+    """
+
+    school: str
+    id: str
+    left: str
+    right: str
+    mapping: Mapping
+    mapping_text: str
+    mapping_version: int
+    settings: dict[str, dict[str, Any]]
+    read_only: bool
+    state: str
+    first: bool
+    last_run: str | None
+    last_good_at: datetime | None
+    sealed: str = field(default="", repr=False)
+
+    def credentials(self, vault: Vault) -> dict[str, dict[str, str]]:
+        """Open the credentials, by side.
+
+        Raises:
+            Fatal: No key of the installation opens them.
+        """
+        opened: dict[str, dict[str, str]] = json.loads(vault.open(self.sealed)) if self.sealed else {}
+        return opened
+
+
+@dataclass(frozen=True)
+class GroupLink:
+    """A group of the left and the group and subject of the right it is taught to; the scope of reads and plans."""
+
+    id: str
+    connection: str
+    left_group: str
+    right_group: str
+    right_subject: str
+    title: str
+
+
+@dataclass(frozen=True)
+class ItemLink:
+    """A work of the left and what stands for it on the right.
+
+    Attributes:
+        id: Internal id, the ``item`` of cell keys.
+        group_link: The scope.
+        left_item: The left system's id.
+        right_item: The right system's id; empty until the work is made.
+        right_lesson: The lesson it hangs on, where one was found.
+        kind: What its marks count as.
+        how: ``linked``, ``tag``, ``title+date``, ``placed`` or ``person``.
+    """
+
+    id: str
+    group_link: str
+    left_item: str
+    right_item: str
+    right_lesson: str
+    kind: str
+    how: str
+
+
+def _of_row(row: Any) -> SyncConnection:
+    return SyncConnection(
+        row.school_id,
+        row.id,
+        row.left_key,
+        row.right_key,
+        load_mapping(row.mapping_text),
+        row.mapping_text,
+        row.mapping_version,
+        row.settings,
+        bool(row.read_only),
+        row.state,
+        row.first_approved_at is None,
+        row.last_run,
+        row.last_good_at,
+        row.sealed_credentials,
+    )
+
+
+def add(
+    db: Connection,
+    school: str,
+    mapping_text: str,
+    now: datetime,
+    *,
+    settings: AnyMapping[str, Any],
+    credentials: AnyMapping[str, Any],
+    vault: Vault,
+    read_only: bool = False,
+) -> str:
+    """Make a connection from a checked mapping and return its id; the same pair again keeps its id.
+
+    Raises:
+        MappingError: The mapping cannot be used.
+    """
+    mapping = load_mapping(mapping_text)
+    pair = mapping.file.pair
+    known = find(db, school, pair.left, pair.right)
+    values = {
+        "settings": dict(settings),
+        "sealed_credentials": vault.seal(json.dumps(credentials)) if credentials else "",
+        "read_only": int(read_only),
+        "state": "active",
+    }
+    if known is not None:
+        _update(db, school, known.id, values)
+        change_mapping(db, school, known.id, mapping_text, now)
+        return known.id
+    made = new_id()
+    db.execute(
+        insert(connection).values(
+            school_id=school,
+            id=made,
+            left_key=pair.left,
+            right_key=pair.right,
+            mapping_text=mapping_text,
+            mapping_hash=mapping.hash,
+            mapping_version=1,
+            created_at=now,
+            **values,
+        )
+    )
+    _add_version(db, school, made, 1, mapping, mapping_text, now)
+    return made
+
+
+def _add_version(
+    db: Connection, school: str, which: str, version: int, mapping: Mapping, text: str, now: datetime
+) -> None:
+    own = {"school_id": school, "connection": which, "version": version}
+    db.execute(insert(mapping_version).values(**own, hash=mapping.hash, text=text, made_at=now))
+
+
+def change_mapping(db: Connection, school: str, which: str, text: str, now: datetime) -> None:
+    """Put another mapping in force; one that means the same keeps the version.
+
+    Raises:
+        MappingError: The mapping cannot be used.
+        Fatal: It is another pair's (``other_pair``).
+    """
+    mapping = load_mapping(text)
+    known = get(db, school, which)
+    if (mapping.file.pair.left, mapping.file.pair.right) != (known.left, known.right):
+        raise Fatal("other_pair", say(N_("This mapping is for another pair of systems.")))
+    version = known.mapping_version
+    if mapping.hash != known.mapping.hash:
+        version += 1
+        _add_version(db, school, which, version, mapping, text, now)
+    _update(db, school, which, {"mapping_text": text, "mapping_hash": mapping.hash, "mapping_version": version})
+
+
+def _update(db: Connection, school: str, which: str, values: AnyMapping[str, Any]) -> None:
+    where = (connection.c.school_id == school, connection.c.id == which)
+    db.execute(update(connection).where(*where).values(dict(values)))
+
+
+def set_read_only(db: Connection, school: str, which: str, *, read_only: bool) -> None:
+    """Say whether the right side may be written at all."""
+    _update(db, school, which, {"read_only": int(read_only)})
+
+
+def set_state(db: Connection, school: str, which: str, state: str) -> None:
+    """Pause, resume or remove a connection."""
+    _update(db, school, which, {"state": state})
+
+
+def note_run(db: Connection, school: str, which: str, run: str, *, good_at: datetime | None) -> None:
+    """Remember the last run, and when one last ended well."""
+    _update(db, school, which, {"last_run": run} | ({"last_good_at": good_at} if good_at else {}))
+
+
+def note_first_approval(db: Connection, school: str, which: str, now: datetime) -> None:
+    """Remember that a person approved the pair's first plan."""
+    where = (connection.c.school_id == school, connection.c.id == which, connection.c.first_approved_at.is_(None))
+    db.execute(update(connection).where(*where).values(first_approved_at=now))
+
+
+def get(db: Connection, school: str, which: str) -> SyncConnection:
+    """Return a connection.
+
+    Raises:
+        Fatal: This school has none with this id (``no_such_connection``).
+    """
+    row = db.execute(select(connection).where(connection.c.school_id == school, connection.c.id == which)).first()
+    if row is None:
+        raise Fatal("no_such_connection", say(N_("This school has no such connection.")))
+    return _of_row(row)
+
+
+def find(db: Connection, school: str, left: str, right: str) -> SyncConnection | None:
+    """Return the connection of a pair, if there is one."""
+    where = (
+        connection.c.school_id == school,
+        connection.c.left_key == left,
+        connection.c.right_key == right,
+    )
+    row = db.execute(select(connection).where(*where)).first()
+    return None if row is None else _of_row(row)
+
+
+def every(db: Connection, school: str) -> list[SyncConnection]:
+    """Return the school's connections that were not removed, by when they were made."""
+    rows = db.execute(
+        select(connection)
+        .where(connection.c.school_id == school, connection.c.state != "removed")
+        .order_by(connection.c.id)
+    )
+    return [_of_row(row) for row in rows]
+
+
+def save_groups(db: Connection, school: str, which: str, pairs: Sequence[tuple[str, str, str, str]]) -> list[GroupLink]:
+    """Keep the resolved groups (left, right, right subject, title); those no longer mapped become inactive."""
+    table = group_link
+    known = {(row.left_group, row.right_group, row.right_subject): row.id for row in _group_rows(db, school, which)}
+    mine = (table.c.school_id == school, table.c.connection == which)
+    db.execute(update(table).where(*mine).values(active=0))
+    for left, right, subject, title in pairs:
+        link = known.get((left, right, subject))
+        if link is not None:
+            db.execute(update(table).where(*mine, table.c.id == link).values(active=1, title=title))
+            continue
+        own = {"school_id": school, "id": new_id(), "connection": which, "left_group": left, "right_group": right}
+        db.execute(insert(table).values(**own, right_subject=subject, title=title, active=1))
+    return groups(db, school, which)
+
+
+def _group_rows(db: Connection, school: str, which: str) -> list[Any]:
+    table = group_link
+    where = (table.c.school_id == school, table.c.connection == which)
+    return list(db.execute(select(table).where(*where).order_by(table.c.id)))
+
+
+def groups(db: Connection, school: str, which: str) -> list[GroupLink]:
+    """Return the groups that are mapped now, by id."""
+    return [
+        GroupLink(row.id, row.connection, row.left_group, row.right_group, row.right_subject, row.title)
+        for row in _group_rows(db, school, which)
+        if row.active
+    ]
+
+
+def item_links(db: Connection, school: str, link: str) -> list[ItemLink]:
+    """Return the works of a scope that were found on both sides, or placed, by id."""
+    table = item_link
+    rows = db.execute(select(table).where(table.c.school_id == school, table.c.group_link == link).order_by(table.c.id))
+    return [
+        ItemLink(row.id, row.group_link, row.left_item, row.right_item or "", row.right_lesson or "", row.kind, row.how)
+        for row in rows
+    ]
+
+
+def save_item_link(db: Connection, school: str, wanted: ItemLink, now: datetime) -> ItemLink:
+    """Keep where a work stands on the right; the same left item keeps its internal id."""
+    table = item_link
+    where = (
+        table.c.school_id == school,
+        table.c.group_link == wanted.group_link,
+        table.c.left_item == wanted.left_item,
+    )
+    known = db.scalar(select(table.c.id).where(*where))
+    values = {
+        "right_item": wanted.right_item or None,
+        "right_lesson": wanted.right_lesson or None,
+        "kind": wanted.kind,
+        "how": wanted.how,
+    }
+    if known is not None:
+        db.execute(update(table).where(*where).values(values))
+    else:
+        known = new_id()
+        own = {"school_id": school, "id": known, "group_link": wanted.group_link, "left_item": wanted.left_item}
+        db.execute(insert(table).values(**own, **values, made_at=now))
+    return ItemLink(
+        known, wanted.group_link, wanted.left_item, wanted.right_item, wanted.right_lesson, wanted.kind, wanted.how
+    )
