@@ -83,6 +83,13 @@ def test_a_flood_from_many_threads_causes_one_fetch(lms):
     assert lms.count(CERTS) == 2
 
 
+def test_whoever_waited_for_a_fetch_takes_its_answer_and_forces_no_other(lms):
+    lms.delay = 0.3
+    keys, url = key_sets(), lms.registration.jwks_url
+    run_together(16, lambda n: unavailable(keys, url, f"invented-{n}"))
+    assert lms.count(CERTS) == 1
+
+
 def run_together(count: int, work) -> list:
     barrier, results = threading.Barrier(count), []
 

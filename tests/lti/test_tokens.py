@@ -142,6 +142,16 @@ def test_a_dropped_token_is_asked_for_anew_but_a_renewed_one_stays(lms):
     assert lms.count(TOKEN) == 2
 
 
+def test_a_late_401_does_not_drop_the_token_another_thread_renewed(lms):
+    tokens = source()
+    first = tokens.bearer(lms.registration, "1", [Scope.SCORE])
+    tokens.drop(lms.registration, "1", [Scope.SCORE], first)
+    tokens.bearer(lms.registration, "1", [Scope.SCORE])
+    tokens.drop(lms.registration, "1", [Scope.SCORE], first)
+    tokens.bearer(lms.registration, "1", [Scope.SCORE])
+    assert lms.count(TOKEN) == 2
+
+
 def test_a_token_without_one_of_the_scopes_is_refused_and_the_scope_named(lms):
     lms.token_scopes = {str(Scope.LINEITEM)}
     with pytest.raises(TokenRefused) as caught:
