@@ -143,6 +143,28 @@ class Base(NamedTuple):
     state: BaseState = BaseState.OK
 
 
+class Proof(NamedTuple):
+    """What to make of the records of one side and scope.
+
+    Attributes:
+        trusted: Records that were read are facts: so in a complete and in a partial read, but not in a suspicious
+            or refused one.
+        missing: What a record that is not there means: ABSENT only after a complete read.
+        reason: Why it is unknown.
+    """
+
+    trusted: bool
+    missing: CellState
+    reason: str = ""
+
+    def cell(self, key: str, found: Cell | None) -> Cell:
+        """Say what the side holds under a key."""
+        if found is not None and self.trusted:
+            return Cell(*found) if type(found) is tuple else found
+        state = CellState.UNKNOWN if found is not None else self.missing
+        return Cell(key, None, state, None, "", self.reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """What the reads of both sides prove, scope by scope; a scope that is not named proves nothing.
@@ -161,15 +183,10 @@ class Coverage:
         """Return what the read of a scope proves."""
         return (self.left if side is Side.LEFT else self.right).get(scope, Evidence.UNKNOWN)
 
-    def cell(self, side: Side, key: CellKey, found: Cell | None) -> Cell:
-        """Say what a side holds: a missing record is absent only in a complete read.
-
-        Records of a partial read are facts; records of a suspicious or refused one are not.
-        """
-        evidence = self.evidence(side, key.scope)
-        if found is not None and evidence in (Evidence.COMPLETE, Evidence.PARTIAL):
-            return found
-        if found is None and evidence is Evidence.COMPLETE:
-            return Cell(key.text, None, CellState.ABSENT)
-        reason = self.reasons.get((side, key.scope), "") or f"read_{evidence.value}"
-        return Cell(key.text, None, CellState.UNKNOWN, note=reason)
+    def proof(self, side: Side, scope: str) -> Proof:
+        """Return what to make of a side's records in a scope."""
+        evidence = self.evidence(side, scope)
+        if evidence is Evidence.COMPLETE:
+            return Proof(True, CellState.ABSENT)
+        reason = self.reasons.get((side, scope), "") or f"read_{evidence.value}"
+        return Proof(evidence is Evidence.PARTIAL, CellState.UNKNOWN, reason)

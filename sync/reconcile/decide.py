@@ -25,6 +25,7 @@ from sync.reconcile.types import (
     Removal,
     Risk,
     Side,
+    SideRules,
     Translate,
     Values,
 )
@@ -44,16 +45,14 @@ def decide(left: Cell, right: Cell, base: Base | None, policy: Policy, translate
         One decision. A conflict, a report and an unknown never carry a value to write.
     """
     agreed = base if base is not None and base.state == BaseState.OK else None
-    for cell in (left, right):
-        if cell.state == CellState.UNKNOWN:
-            return Decision(Action.NOT_COMPARED, "unknown", reason=cell.note or "unknown")
-    left_now = _settle(left.raw, Side.LEFT, agreed, policy)
-    right_now = _settle(right.raw, Side.RIGHT, agreed, policy)
-    if left_now is None or right_now is None:
+    if CellState.UNKNOWN in (left.state, right.state):
+        blind = left if left.state == CellState.UNKNOWN else right
+        return Decision(Action.NOT_COMPARED, "unknown", reason=blind.note or "unknown")
+    mine = _settle(left.raw, agreed and agreed.left_raw, policy.left, agreed is not None)
+    theirs = _settle(right.raw, agreed and agreed.right_raw, policy.right, agreed is not None)
+    if mine is None or theirs is None:
         return _hidden(left, right)
-    now = Values(left_now.raw, right_now.raw)
-    guessed = frozenset(side for side, seen in ((Side.LEFT, left_now), (Side.RIGHT, right_now)) if seen.by_base)
-    one = _One(left, right, now, guessed, policy, translate)
+    one = _One(left, right, Values(mine.raw, theirs.raw), mine.by_base or theirs.by_base, policy, translate)
     if agreed is None:
         return _first_contact(one, corrupt=base is not None)
     return _three_way(one, agreed)
@@ -70,7 +69,7 @@ class _One(NamedTuple):
     left: Cell
     right: Cell
     now: Values
-    by_base: frozenset[Side]
+    by_base: bool
     policy: Policy
     translate: Translate
 
@@ -84,15 +83,11 @@ class _One(NamedTuple):
         return Values(raw, self.now.right) if side is Side.LEFT else Values(self.now.left, raw)
 
 
-def _settle(raw: str | None, side: Side, agreed: Base | None, policy: Policy) -> _Seen | None:
+def _settle(raw: str | None, last: str | None, rules: SideRules, known: bool) -> _Seen | None:
     """Tell a hidden value from none by what was last agreed; None when that cannot be told."""
-    hides = policy.of(side).hides
-    if raw is not None or not hides:
+    if raw is not None or not rules.hides:
         return _Seen(raw)
-    if agreed is None:
-        return None
-    last = agreed.left_raw if side is Side.LEFT else agreed.right_raw
-    return _Seen(last, by_base=True) if last is None or _among(last, hides) else None
+    return _Seen(last, by_base=True) if known and (last is None or _among(last, rules.hides)) else None
 
 
 def _among(raw: str, hidden: frozenset[str]) -> bool:

@@ -27,6 +27,7 @@ from sync.reconcile.types import (
     First,
     Operation,
     PlanHeader,
+    Proof,
     Rules,
     RulesFor,
     Side,
@@ -172,6 +173,17 @@ class _Rows:
         return left, right, base
 
 
+class _Column(NamedTuple):
+    """Everything the cells of one column share."""
+
+    end: str
+    kind: CellKind
+    rules: Rules
+    left: Proof
+    right: Proof
+    counts: ScopeCounts
+
+
 class Planner:
     """One pass over both sides and the base; counts and hash are ready when the stream has ended.
 
@@ -196,8 +208,6 @@ class Planner:
         self._canaries = canaries
         self._digest = hashlib.sha256(header.canonical())
         self._ended = False
-        self._counts = ScopeCounts()
-        self._rules: Rules | None = None
 
     @property
     def plan_hash(self) -> str:
@@ -223,42 +233,44 @@ class Planner:
         """
         rows = _Rows(left, right, base)
         while (key := rows.key) != _END:
-            end, version = self._open(key)
+            column = self._open(key)
+            end, version, counts = column.end, column.rules.translate.version, column.counts
             while key < end:
                 skipped = rows.skip_same(end, version)
-                self._counts.same += skipped
-                self._counts.known += skipped
+                counts.same += skipped
+                counts.known += skipped
                 if (key := rows.key) < end:
-                    change = self._compare(key, *rows.take(key))
+                    change = self._compare(column, key, *rows.take(key))
                     if change is not None:
                         yield change
                     key = rows.key
         self._ended = True
 
-    def _open(self, key: str) -> tuple[str, str]:
-        """Enter the column of a key: find its rules and counts; return where it ends and its mapping version."""
+    def _open(self, key: str) -> _Column:
+        """Enter the column of a key: find its rules, its counts and what was proved about it."""
         address = CellKey.parse(key)
         if address.text != key:
             raise _unsorted()
-        self._rules = column_rules(self._rules_for, address, first=self.header.first)
-        self._counts = self.summary.scopes.setdefault(address.scope, ScopeCounts())
-        return key[: key.rindex("|")] + "}", self._rules.translate.version
+        counts = self.summary.scopes.setdefault(address.scope, ScopeCounts())
+        rules = column_rules(self._rules_for, address, first=self.header.first)
+        left, right = (self._coverage.proof(side, address.scope) for side in Side)
+        return _Column(key[: key.rindex("|")] + "}", address.kind, rules, left, right, counts)
 
-    def _compare(self, key: str, left: Cell | None, right: Cell | None, base: Base | None) -> Change | None:
-        address = CellKey.parse(key)
-        mine, theirs, agreed = _cells(address, left, right, base, self._coverage)
-        rules = self._rules
-        if rules is None:
-            raise RuntimeError("a column is opened before its cells are compared")
-        decision = decide(mine, theirs, agreed, *rules)
-        self._counts.known += base is not None
+    def _compare(
+        self, column: _Column, key: str, left: Cell | None, right: Cell | None, base: Base | None
+    ) -> Change | None:
+        mine, theirs = column.left.cell(key, left), column.right.cell(key, right)
+        agreed = Base(*base) if type(base) is tuple else base
+        decision = decide(mine, theirs, agreed, *column.rules)
+        counts = column.counts
+        counts.known += agreed is not None
         if key in self._canaries and decision.action not in (Action.NONE, Action.ADOPT):
             self.summary.broken_canaries.append(key)
         if decision.action is Action.NONE:
-            self._counts.same += 1
+            counts.same += 1
             return None
-        change = make_change(address, mine, theirs, agreed, decision, rules.translate.version)
-        self._counts.count(change)
+        change = make_change(key, column.kind, mine, theirs, agreed, decision, column.rules.translate.version)
+        counts.count(change)
         self._digest.update(change.canonical())
         return change
 
@@ -271,15 +283,6 @@ def column_rules(rules_for: RulesFor, key: CellKey, *, first: bool) -> Rules:
     return Rules(replace(rules.policy, first=First.CONFLICT), rules.translate)
 
 
-def _cells(
-    key: CellKey, left: Cell | None, right: Cell | None, base: Base | None, coverage: Coverage
-) -> tuple[Cell, Cell, Base | None]:
-    mine = None if left is None else Cell(*left)
-    theirs = None if right is None else Cell(*right)
-    agreed = None if base is None else Base(*base)
-    return coverage.cell(Side.LEFT, key, mine), coverage.cell(Side.RIGHT, key, theirs), agreed
-
-
 _STATES = {
     Action.ADOPT: State.SILENT,
     Action.DROP_BASE: State.SILENT,
@@ -289,12 +292,14 @@ _STATES = {
 }
 
 
-def make_change(key: CellKey, left: Cell, right: Cell, base: Base | None, decision: Decision, version: str) -> Change:
+def make_change(
+    key: str, kind: CellKind, left: Cell, right: Cell, base: Base | None, decision: Decision, version: str
+) -> Change:
     """Write a decision down as a row of a plan."""
     agreed = base if base is not None and base.state == BaseState.OK else None
     return Change(
-        key=key.text,
-        kind=key.kind,
+        key=key,
+        kind=kind,
         action=decision.action,
         rule=decision.rule,
         left=left.raw,
@@ -348,7 +353,10 @@ def explain(
     first: bool = False,
 ) -> Explanation:
     """Decide one cell as the plan would, to show which rule fires and why."""
-    left, right, base = _cells(key, *found, coverage)
+    text, scope = key.text, key.scope
+    left = coverage.proof(Side.LEFT, scope).cell(text, found[0])
+    right = coverage.proof(Side.RIGHT, scope).cell(text, found[1])
+    base = found[2]
     rules = column_rules(rules_for, key, first=first)
     return Explanation(decide(left, right, base, *rules), left, right, base)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 
 from sync.reconcile.cells import KIND_ORDER as KIND_ORDER
@@ -22,6 +23,7 @@ from sync.reconcile.cells import CellKey as CellKey
 from sync.reconcile.cells import CellKind as CellKind
 from sync.reconcile.cells import CellState as CellState
 from sync.reconcile.cells import Coverage as Coverage
+from sync.reconcile.cells import Proof as Proof
 from sync.reconcile.cells import Side as Side
 from sync.reconcile.cells import scope_text as scope_text
 
@@ -188,30 +190,33 @@ class Action(StrEnum):
     @property
     def side(self) -> Side | None:
         """The side that is written, or None."""
-        return _WRITES[self][1] if self in _WRITES else None
+        return _SIDES.get(self)
 
     @property
     def operation(self) -> Operation:
         """What the guard counts it as."""
-        if self in _WRITES:
-            return _WRITES[self][0]
-        return Operation.BOOKKEEPING if self in (Action.ADOPT, Action.DROP_BASE) else Operation.NOTHING
+        return _OPERATIONS.get(self, Operation.NOTHING)
 
     @classmethod
     def writing(cls, operation: Operation, side: Side) -> Action:
         """Return the action that does this on that side."""
-        return next(action for action, pair in _WRITES.items() if pair == (operation, side))
+        return _ACTIONS[operation, side]
 
 
-_WRITES: dict[Action, tuple[Operation, Side]] = {
-    Action.WRITE_LEFT: (Operation.UPDATE, Side.LEFT),
-    Action.WRITE_RIGHT: (Operation.UPDATE, Side.RIGHT),
-    Action.CREATE_LEFT: (Operation.CREATE, Side.LEFT),
-    Action.CREATE_RIGHT: (Operation.CREATE, Side.RIGHT),
-    Action.CLEAR_LEFT: (Operation.CLEAR, Side.LEFT),
-    Action.CLEAR_RIGHT: (Operation.CLEAR, Side.RIGHT),
-    Action.DELETE_LEFT: (Operation.DELETE, Side.LEFT),
-    Action.DELETE_RIGHT: (Operation.DELETE, Side.RIGHT),
+_ACTIONS: dict[tuple[Operation, Side], Action] = {
+    (Operation.UPDATE, Side.LEFT): Action.WRITE_LEFT,
+    (Operation.UPDATE, Side.RIGHT): Action.WRITE_RIGHT,
+    (Operation.CREATE, Side.LEFT): Action.CREATE_LEFT,
+    (Operation.CREATE, Side.RIGHT): Action.CREATE_RIGHT,
+    (Operation.CLEAR, Side.LEFT): Action.CLEAR_LEFT,
+    (Operation.CLEAR, Side.RIGHT): Action.CLEAR_RIGHT,
+    (Operation.DELETE, Side.LEFT): Action.DELETE_LEFT,
+    (Operation.DELETE, Side.RIGHT): Action.DELETE_RIGHT,
+}
+_SIDES = {action: side for (_, side), action in _ACTIONS.items()}
+_OPERATIONS = {action: operation for (operation, _), action in _ACTIONS.items()} | {
+    Action.ADOPT: Operation.BOOKKEEPING,
+    Action.DROP_BASE: Operation.BOOKKEEPING,
 }
 
 
@@ -348,10 +353,9 @@ class Change:
         """Return plain JSON values, every field present."""
         return dict(zip(FIELDS, self._row(), strict=True))
 
-    def _row(self) -> list[Any]:
-        row = [getattr(self, name) for name in FIELDS]
-        row[-2:] = _text(self.left_at), _text(self.right_at)
-        return row
+    def _row(self) -> tuple[Any, ...]:
+        row = _values_of(self)
+        return row if row[-2:] == (None, None) else (*row[:-2], _text(self.left_at), _text(self.right_at))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Change:
@@ -375,6 +379,7 @@ class Change:
 
 
 FIELDS = tuple(item.name for item in fields(Change))
+_values_of = attrgetter(*FIELDS)
 
 
 def _text(instant: datetime | None) -> str | None:

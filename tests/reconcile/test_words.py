@@ -12,6 +12,7 @@ from sync.reconcile.guard import HOLD_CODES, RELEASABLE, WAITS_FOR_A_YES, explai
 from sync.reconcile.match import MATCH_REASONS, explain_match
 
 FOLDER = Path(next(iter(sync.__path__)))
+PURE = ("decide.py", "plan.py", "guard.py", "match.py")
 MESSAGES = [explain_rule(rule).msgid for rule in RULE_IDS]
 MESSAGES += [explain_hold(code).msgid for code in HOLD_CODES]
 MESSAGES += [explain_match(code).msgid for code in MATCH_REASONS]
@@ -31,7 +32,7 @@ def marked(source: str) -> list[str]:
 
 @pytest.mark.parametrize("language", ["kk", "ru"])
 def test_every_sentence_of_reconciliation_is_translated_with_its_fields(words, language):
-    found = {text for file in (FOLDER / "reconcile").glob("*.py") for text in marked(file.read_text("utf-8"))}
+    found = {text for name in PURE for text in marked((FOLDER / "reconcile" / name).read_text("utf-8"))}
     assert len(found) > 70
     assert found >= set(MESSAGES)
     for msgid in found:
