@@ -74,6 +74,10 @@ class SafeConf(LTI1P3PlatformConfAbstract):
         """Return this request's registration."""
         return self._safe_registration
 
+    def get_jwks(self) -> JWKS:
+        """Return our public keys."""
+        return JWKS(keys=self._safe_registration.get_jwks())
+
     def fetch_public_key(self, key_set_url: str) -> JWKS:
         """Refuse: keys are read through the guarded session only."""
         raise Fatal("unguarded_fetch", say(N_("Keys are read through the guarded session only.")))

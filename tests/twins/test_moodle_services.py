@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -617,3 +618,35 @@ def test_the_store_is_seeded_once(school: School, tmp_path: Path) -> None:
     assert len(again.users()) == 32
     assert [column.item.label for column in again.gradebook()] == ["Бақылау жұмысы №1"]
     assert Client(again.app).get("/mod/lti/certs.php").json == school.client.get("/mod/lti/certs.php").json
+
+
+def test_thirty_pupils_submitting_at_once_all_keep_their_mark(school: School) -> None:
+    school.place()
+    services = school.services()
+
+    def send(number: int) -> int:
+        own = ServiceClient(Client(school.lms.app), services.token)
+        return own.call("POST", f"{ITEM2}/scores{T}", SCORE, score(str(number), number)).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(send, range(5, 35))) == [200] * 30
+    assert school.lms.gradebook()[0].marks() == {str(number): Decimal(number) for number in range(5, 35)}
+
+
+def test_one_of_many_equal_scores_sent_at_once_is_taken(school: School) -> None:
+    school.place()
+    services = school.services()
+
+    def send(_: int) -> int:
+        own = ServiceClient(Client(school.lms.app), services.token)
+        return own.call("POST", f"{ITEM2}/scores{T}", SCORE, score()).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(send, range(8))) == [200] + [409] * 7
+
+
+def test_a_value_is_spent_once_by_many_threads(school: School) -> None:
+    registry = school.lms._parts.registry
+    with ThreadPoolExecutor(8) as pool:
+        spent = list(pool.map(lambda _: registry.spend("hint", "one", NOW), range(16)))
+    assert spent.count(True) == 1

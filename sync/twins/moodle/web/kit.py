@@ -74,7 +74,7 @@ class Kit:
             visitor=visitor,
             me=visitor.user,
             language=language,
-            languages=[(code, LANGUAGE_NAMES[code], self._with_language(code)) for code in LANGUAGES],
+            languages=[(code, LANGUAGE_NAMES[code], self._with_language(code, status)) for code in LANGUAGES],
             course=self.parts.registry.course(),
             mark_text=mark_text,
             **values,
@@ -106,8 +106,9 @@ class Kit:
         return response
 
     @staticmethod
-    def _with_language(code: str) -> str:
-        if request.method != "GET":
+    def _with_language(code: str, status: int) -> str:
+        """Return this page's address in another language; an error page leads to the front page."""
+        if request.method != "GET" or status >= 400:
             return f"/?lang={code}"
         return f"{request.path}?{urlencode({**request.args.to_dict(), 'lang': code})}"
 
