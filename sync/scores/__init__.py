@@ -1,0 +1,1 @@
+"""Delivery of plugins' scores to the LMS they were earned in."""

@@ -1,0 +1,159 @@
+"""The delivery of an activity's scores: read, judge, write down, send, and read again until nothing is left to send.
+
+Each round is one read of the column, one transaction (what the read proves is settled, what is to be sent is
+marked so) and the posts. The round in which nothing is to be sent ends the job in that same transaction, so that
+whatever a process dies of, the next one starts from what the LMS shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from connector.base.errors import Retriable
+from connector.base.i18n import N_, say
+from lti.errors import ServiceGone
+from lti.tool.gradebook import Result
+from sync.effects.records import Effect
+from sync.jobs.errors import LaneDown
+from sync.jobs.runner import Handler, JobContext
+from sync.scores import columns
+from sync.scores.gradebook import Gradebook, Gradebooks, Opened
+from sync.scores.places import Place, find_place, waiting_results
+from sync.scores.requests import (
+    DELIVER_SCORES,
+    delivery_state,
+    delivery_states,
+    enqueue_activity,
+    enqueue_delivery,
+)
+from sync.scores.rounds import Round, Sight, abandon
+from sync.scores.sending import Limits, Sender
+
+__all__ = [
+    "DELIVER_SCORES",
+    "deliver_handler",
+    "delivery_state",
+    "delivery_states",
+    "enqueue_activity",
+    "enqueue_delivery",
+]
+
+BATCH = 100
+_ROUNDS = 5
+
+
+def deliver_handler(gradebooks: Gradebooks) -> Handler:
+    """Return the handler of ``deliver_scores`` jobs; make one per process, it holds the platforms' limits."""
+    limits = Limits()
+
+    def handler(context: JobContext) -> None:
+        deliver(context, gradebooks, limits)
+
+    return handler
+
+
+def deliver(context: JobContext, gradebooks: Gradebooks, limits: Limits) -> None:
+    """Deliver every waiting score of one activity in one link.
+
+    Raises:
+        LaneDown: The platform does not answer; all that waits behind its lane waits on.
+        Retriable: The platform answers, but not for every score.
+        Hold: There is no column (``no_gradebook``, ``column_deleted``) or no registration.
+        Fatal: The platform does not let this tool write.
+        LeaseLost: Another worker has the job.
+    """
+    with context.database.school(context.school_id, write=False) as db:
+        place = find_place(db, context.school_id, context.payload["activity"], context.payload["link"])
+        waits = place is not None and bool(waiting_results(db, place, 1))
+    if place is None or not waits:
+        return
+    undecided = _run(context, gradebooks, limits, place)
+    if undecided:
+        message = N_("The LMS left {count} scores without an answer; they will be looked at again.")
+        raise Retriable("scores_undecided", say(message, count=undecided))
+
+
+def _run(context: JobContext, gradebooks: Gradebooks, limits: Limits, place: Place) -> int:
+    try:
+        opened = gradebooks.open(place)
+        url = columns.ensure_column(context, place, opened.book)
+        return Delivery(context, place, opened, url, Sender(context, opened.book, limits)).run()
+    except LaneDown:
+        raise
+    except Retriable as error:
+        # No answer, a maintenance page, no token: whatever is behind this registration fares alike.
+        raise LaneDown(error.reason, error.message, error.retry_after) from error
+
+
+@dataclass
+class Delivery:
+    """One run of one job.
+
+    Attributes:
+        context: The job.
+        place: Where the scores go.
+        opened: The gradebook.
+        url: The column.
+        sender: Sends and remembers how the calls ended.
+    """
+
+    context: JobContext
+    place: Place
+    opened: Opened
+    url: str
+    sender: Sender
+
+    @property
+    def _book(self) -> Gradebook:
+        return self.opened.book
+
+    def run(self) -> int:
+        """Go round until nothing is left to send; return how many scores are undecided."""
+        for number in range(1, _ROUNDS + 1):
+            sight = Sight({one.user_id: one for one in self._read()}, self.opened.hides_zero)
+            to_send, undecided = self._settle(sight, last=number == _ROUNDS)
+            if not to_send:
+                return undecided
+            self.sender.send(self.url, to_send)
+            stopped = self.sender.posted.stopped
+            if stopped is not None:
+                raise LaneDown(str(stopped.status), stopped.message, stopped.retry_after)
+        return 0
+
+    def _read(self) -> list[Result]:
+        """Read the column once for the whole batch."""
+        try:
+            found = self._book.read_results(self.url)
+        except ServiceGone:
+            found = self._read_elsewhere()
+        self.context.step("score.read")
+        return found
+
+    def _read_elsewhere(self) -> list[Result]:
+        with self.context.database.school(self.place.school_id) as db:
+            self.context.check(db)
+            abandon(db, self.place, self.url, self.context.now())
+        self.url = columns.find_again(self.context, self.place, self._book, self.url)
+        return self._book.read_results(self.url)
+
+    def _settle(self, sight: Sight, *, last: bool) -> tuple[list[Effect], int]:
+        now = self.context.now()
+        with self.context.database.school(self.place.school_id) as db:
+            self.context.check(db)
+            columns.mark_ready(db, self.place, self.url, now)
+            waiting = waiting_results(db, self.place, BATCH)
+            turn = Round(db, self.place, self.url, sight, self.sender.posted, now)
+            to_send = turn.go(waiting, send=not last)
+            if not to_send and not turn.undecided:
+                self._finish(db, more=len(waiting) == BATCH)
+            self.context.step("score.settling")
+        self.context.step("score.settled")
+        return to_send, turn.undecided
+
+    def _finish(self, db: Connection, *, more: bool) -> None:
+        if more:
+            place = self.place
+            enqueue_activity(db, place.school_id, place.activity_id, place.link_id or None, self.context.job.lane)
+        self.context.finish_in(db)
