@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,8 +12,7 @@ from joserfc.jwk import RSAKey
 from connector.base.clock import utc_now
 from connector.base.i18n import catalogue, translate
 from connector.base.outbound import NetworkPolicy, Outbound
-from lti.platform.records import RegisteredTool
-from sync.twins.moodle import Lms, create_lms
+from sync.twins.moodle import create_lms
 from tests.twins.moodle_browser import (
     CLAIM,
     DL,
@@ -28,69 +24,13 @@ from tests.twins.moodle_browser import (
     request_of,
     response_token,
 )
-from tests.twins.moodle_kit import KeyServer, StillClock, key_server, new_key, serving
-
-BASE = "http://localhost:8081"
-LAUNCH = "http://127.0.0.1:9001/launch"
-ITEM: dict[str, Any] = {
-    "type": "ltiResourceLink",
-    "title": "Бақылау жұмысы №1",
-    "text": "Квадрат теңдеулер",
-    "custom": {"exam_id": 1, "sitting": "A-2026"},
-    "lineItem": {"scoreMaximum": 40, "label": "another label", "resourceId": "exam-1", "tag": "exam"},
-}
-TEACHER, ASSISTANT, PUPIL, OTHER_PUPIL = "3", "4", "5", "6"
+from tests.twins.moodle_kit import key_server, new_key, serving
+from tests.twins.moodle_school import ASSISTANT, BASE, ITEM, LAUNCH, OTHER_PUPIL, PUPIL, TEACHER, School, open_school
 
 
 @pytest.fixture(scope="module")
 def tool_key() -> RSAKey:
     return new_key()
-
-
-@dataclass
-class School:
-    lms: Lms
-    tool: RegisteredTool
-    key: RSAKey
-    clock: StillClock
-
-    def browser(self, user_id: str) -> Browser:
-        return Browser(self.lms).sign_in(user_id)
-
-    def launch(self, browser: Browser, path: str = "/mod/lti/launch.php", **query: str) -> dict[str, Any]:
-        login = browser.begin(path, **(query or {"id": "3"}))
-        address, answer = browser.authorise(request_of(login, LAUNCH))
-        assert address == LAUNCH
-        return open_id_token(self.lms, answer["id_token"])
-
-    def return_address(self, teacher: Browser) -> str:
-        claims = self.launch(teacher, "/mod/lti/contentitem.php", id="1", course="2")
-        return str(claims[DL + "deep_linking_settings"]["deep_link_return_url"])
-
-    def send_choice(self, teacher: Browser, items: Any = None, **changes: Any) -> Any:
-        address = urlsplit(self.return_address(teacher))
-        token = response_token(self.tool, self.key, BASE, self.clock, [ITEM] if items is None else items, **changes)
-        return teacher.post(f"{address.path}?{address.query}", JWT=token)
-
-    def add(self, items: Any = None) -> None:
-        teacher = self.browser(TEACHER)
-        page = self.send_choice(teacher, items)
-        saved = teacher.post("/course/modedit.php", **form_to(page.text, "/course/modedit.php"))
-        assert saved.status_code == 303
-
-
-def open_school(store: Path, key: RSAKey, keys: KeyServer) -> School:
-    clock = StillClock()
-    lms = create_lms(store, BASE, clock=clock, tool_outbound=Outbound(NetworkPolicy(everything=True)))
-    tool = lms.register_tool(
-        "Kopir",
-        login_url="http://127.0.0.1:9001/login",
-        redirect_uris=[LAUNCH],
-        jwks_url=keys.url,
-        target_link_uri=LAUNCH,
-        custom={"user_idnumber": "$Person.sourcedId", "middlename": "$Person.name.middle", "static": "сәлем"},
-    )
-    return School(lms, tool, key, clock)
 
 
 @pytest.fixture
@@ -302,54 +242,6 @@ def test_a_choice_under_another_sessions_key_is_refused(school: School) -> None:
     assert assistant.post(f"{address.path}?{address.query}", JWT=token).status_code == 403
 
 
-def cells(page: str) -> dict[tuple[str, str], str]:
-    """Read the marks off the gradebook page."""
-    found = {}
-    for piece in page.split("<td ")[1:]:
-        head = dict(part.split("=", 1) for part in piece.split(">")[0].split() if "=" in part)
-        found[head["data-user"].strip('"'), head["data-item"].strip('"')] = head["data-mark"].strip('"')
-    return found
-
-
-def test_the_gradebook_page_shows_every_pupil_and_every_mark(school: School) -> None:
-    school.add()
-    school.lms.override_grade("2", PUPIL, Decimal("30.5"))
-    shown = cells(school.browser(TEACHER).get("/grade/report/grader/index.php", id="2").text)
-    assert len(shown) == 30
-    assert shown[PUPIL, "2"] == "30.5"
-    assert shown[OTHER_PUPIL, "2"] == ""
-
-
-def test_a_teacher_changes_locks_and_gives_back_a_mark(school: School) -> None:
-    school.add()
-    teacher = school.browser(TEACHER)
-    path = "/grade/edit/tree/grade.php"
-
-    def act(action: str, mark: str = "") -> int:
-        fields = form_to(teacher.get(path, itemid="2", userid=PUPIL).text, path)
-        return teacher.post(path, **{**fields, "action": action, "mark": mark}).status_code
-
-    assert act("override", "12,5") == 303
-    grade = school.lms.gradebook()[0].grades[PUPIL]
-    assert (grade.final, grade.overridden) == (Decimal("12.50000"), True)
-    assert act("lock") == 303
-    assert school.lms.gradebook()[0].grades[PUPIL].locked
-    assert act("unlock") == 303
-    assert act("release") == 303
-    grade = school.lms.gradebook()[0].grades[PUPIL]
-    assert (grade.final, grade.overridden, grade.locked) == (None, False, False)
-
-
-@pytest.mark.parametrize("mark", ["41", "-1", "", "NaN", "1e999", "жақсы", "Infinity"])
-def test_a_mark_out_of_range_is_not_saved(school: School, mark: str) -> None:
-    school.add()
-    teacher = school.browser(TEACHER)
-    path = "/grade/edit/tree/grade.php"
-    fields = form_to(teacher.get(path, itemid="2", userid=PUPIL).text, path)
-    assert teacher.post(path, **{**fields, "action": "override", "mark": mark}).status_code == 400
-    assert school.lms.gradebook()[0].marks() == {}
-
-
 def test_a_form_without_the_sessions_key_changes_nothing(school: School) -> None:
     school.add()
     teacher = school.browser(TEACHER)
@@ -357,24 +249,6 @@ def test_a_form_without_the_sessions_key_changes_nothing(school: School) -> None
     assert teacher.post("/grade/edit/tree/grade.php", **fields).status_code == 403
     assert Browser(school.lms).post("/login/index.php", user=TEACHER, sesskey="").status_code == 403
     assert school.lms.gradebook()[0].marks() == {}
-
-
-def test_a_pupil_sees_own_grades_only(school: School) -> None:
-    school.add()
-    school.lms.override_grade("2", PUPIL, Decimal(31))
-    school.lms.override_grade("2", OTHER_PUPIL, Decimal(17))
-    page = school.browser(PUPIL).get("/grade/report/user/index.php").text
-    assert 'data-mark="31"' in page
-    assert "17" not in page
-
-
-def test_the_export_has_a_row_for_every_pupil(school: School) -> None:
-    school.add()
-    school.lms.override_grade("2", PUPIL, Decimal(31))
-    rows = list(csv.reader(io.StringIO(school.browser(TEACHER).get("/grade/export/txt/export.php").text)))
-    assert rows[0] == ["ID", "ID number", "First name", "Last name", "Бақылау жұмысы №1"]
-    assert rows[1] == ["5", "2026010001", "Айгерім", "Әбдірахманова", "31"]
-    assert len(rows) == 31
 
 
 def test_signing_in_makes_a_new_session_and_leaving_ends_it(school: School) -> None:
