@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import cast
 
 from connector.db.types import canonical, dump_json
+from mappings.attendance import WORDS
 from mappings.findings import Finding
 from mappings.grade_kinds import Kind
 from mappings.rules import Mapping
@@ -36,15 +37,14 @@ class GradeWords:
 
     @property
     def version(self) -> str:
-        """A fingerprint of the scale rule and the maxima."""
+        """A fingerprint of the scale rule, and of the maxima where the scale goes by points."""
         rule = self.mapping.scale_rule(self.kind)
-        parts = [
-            self.kind,
-            None if rule is None else rule.model_dump(mode="json", by_alias=True),
-            None if self.left_maximum is None else canonical(self.left_maximum),
-            None if self.right_maximum is None else canonical(self.right_maximum),
-        ]
-        return _fingerprint(parts)
+        if rule is None:
+            return _fingerprint([self.kind, None])
+        left = self.left_maximum if rule.from_ in ("points", "percent") else None
+        right = self.right_maximum if rule.to == "points" else None
+        maxima = [None if one is None else canonical(one) for one in (left, right)]
+        return _fingerprint([self.kind, rule.model_dump(mode="json", by_alias=True), maxima])
 
     def agree(self, left: str, right: str) -> bool:
         """Tell whether two marks say the same in the coarser scale; marks nobody can compare are not the same."""
@@ -80,9 +80,15 @@ class GradeWords:
 
 @dataclass(frozen=True)
 class AttendanceWords:
-    """How attendance codes correspond; an empty raw stands for a blank in a register that was taken."""
+    """How attendance codes correspond; an empty raw stands for a blank in a register that was taken.
+
+    Attributes:
+        mapping: The mapping.
+        own: The left side is Kopir's own register, which keeps canonical codes whatever words the LMS has.
+    """
 
     mapping: Mapping
+    own: bool = False
 
     @property
     def version(self) -> str:
@@ -90,16 +96,32 @@ class AttendanceWords:
         rules = self.mapping.file.attendance
         return _fingerprint(["attendance", None if rules is None else rules.model_dump(mode="json")])
 
+    def _canonical(self) -> dict[str, str]:
+        """Return what the register keeps for each left code of the mapping: by the LMS's word, else the journal's."""
+        rules = self.mapping.file.attendance
+        mine, theirs = (WORDS.get(self.mapping.system(side), {}) for side in ("left", "right"))
+        codes = {} if rules is None or not self.own else rules.codes
+        found = {word: mine.get(word) or theirs.get(rule.to) for word, rule in codes.items()}
+        return {word: code.value for word, code in found.items() if code is not None}
+
+    def _left_word(self, left: str) -> str:
+        """Return the mapping's own code for what the left holds."""
+        return next((word for word, code in self._canonical().items() if code == left), left)
+
+    def _left_held(self, code: str | None) -> str | None:
+        """Return what the left holds for a code of the mapping."""
+        return self._canonical().get(code or "", code)
+
     def agree(self, left: str, right: str) -> bool:
         """Tell whether two codes say the same, ``same_as`` included."""
         if not right:
             return self.to_left(right).raw == left
-        found = self.mapping.attendance_agrees(left, right)
+        found = self.mapping.attendance_agrees(self._left_word(left), right)
         return not isinstance(found, Finding) and found.equal
 
     def to_right(self, left: str) -> Translated:
         """Say left's code in right's words."""
-        done = self.mapping.attendance_to("right", left, register_taken=True)
+        done = self.mapping.attendance_to("right", self._left_word(left), register_taken=True)
         return Translated(None, reason=done.reason) if isinstance(done, Finding) else Translated(done.code)
 
     def to_left(self, right: str) -> Translated:
@@ -107,7 +129,7 @@ class AttendanceWords:
         done = self.mapping.attendance_to("left", right, register_taken=True)
         if isinstance(done, Finding):
             return Translated(None, reason=done.reason)
-        return Translated(done.code, reason="" if done.code else "blank")
+        return Translated(self._left_held(done.code), reason="" if done.code else "blank")
 
     def order(self, left: str, right: str) -> int | None:
         """Codes have no order."""
@@ -160,8 +182,15 @@ def grade_rules(connection: SyncConnection, column: Column, left: Access, right:
     return Rules(policy, GradeWords(mapping, kind, column.left.maximum, column.right_maximum()))
 
 
-def attendance_rules(connection: SyncConnection, left: Access, right: Access) -> Rules:
-    """Return policy and translation of attendance; a side that cannot be written is only read."""
+def attendance_rules(connection: SyncConnection, left: Access, right: Access, *, own: bool) -> Rules:
+    """Return policy and translation of attendance; a side that cannot be written is only read.
+
+    Args:
+        connection: The connection.
+        left: What the left register allows.
+        right: What the right register allows.
+        own: The left register is Kopir's own.
+    """
     mapping = connection.mapping
     rules = mapping.file.attendance
     owner = Owner(rules.owner) if rules is not None else Owner.MANUAL
@@ -170,4 +199,4 @@ def attendance_rules(connection: SyncConnection, left: Access, right: Access) ->
     if not (to_left and to_right):
         direction = Direction.RIGHT_TO_LEFT if to_left else Direction.LEFT_TO_RIGHT
     policy = Policy(owner, direction, removal=Removal.CLEAR, left=SideRules(left.hides), right=SideRules(right.hides))
-    return Rules(policy, AttendanceWords(mapping))
+    return Rules(policy, AttendanceWords(mapping, own))

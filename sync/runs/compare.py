@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from sqlalchemy import Connection
 
-from sync.model import Role
+from sync.model import Lesson, Role
 from sync.reconcile.types import (
     Base,
     Cell,
@@ -55,14 +55,14 @@ class Group:
         link: The pair of groups.
         pairs: Joined pupils in both rosters: internal id → (left id, right id).
         columns: Comparable works by internal id.
-        lessons: Ids of the lessons on the right.
+        lessons: The lessons on the right by id.
         proofs: The last reads.
     """
 
     link: GroupLink
     pairs: dict[str, tuple[str, str]]
     columns: dict[str, Column]
-    lessons: frozenset[str]
+    lessons: dict[str, Lesson]
     proofs: dict[tuple[str, str], ReadProof]
 
     def evidence(self, kind: CellKind, side: Side) -> tuple[Evidence, str]:
@@ -127,7 +127,7 @@ class Comparison:
             link,
             pairs,
             columns_of(db, self.connection, link, writable=writable),
-            frozenset(lesson.id for lesson in cells.lessons(db, school, which, "right", link.id)),
+            {lesson.id: lesson for lesson in cells.lessons(db, school, which, "right", link.id)},
             cells.proofs(db, school, link.id),
         )
 
@@ -161,7 +161,8 @@ class Comparison:
         """Return the rules of a column."""
         left, right = self.sides.left.capabilities, self.sides.right.capabilities
         if key.kind is CellKind.ATTENDANCE:
-            return attendance_rules(self.connection, self.sides.register.capabilities.attendance, right.attendance)
+            held = self.sides.register.capabilities.attendance
+            return attendance_rules(self.connection, held, right.attendance, own=self.sides.own_register)
         return grade_rules(self.connection, self.groups[key.group].columns[key.item], left.results, right.results)
 
     def left(self) -> Iterator[Cell]:
@@ -276,7 +277,7 @@ def _seen_cell(
 def _add_blanks(group: Group, taken: set[str], found: dict[Side, list[Cell]]) -> None:
     """Put an empty value where a register that was taken says nothing of a pupil: the mapping calls that present."""
     there = {cell.key for cell in found[Side.RIGHT]}
-    for lesson in taken & group.lessons:
+    for lesson in taken & group.lessons.keys():
         for whom in group.pairs:
             key = CellKey(CellKind.ATTENDANCE, group.link.id, lesson, whom).text
             if key not in there:

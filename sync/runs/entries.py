@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from sync.entry_sheet import EntryLine, EntrySheet, EntryWork
 from sync.model import Lesson
 from sync.reconcile.types import Action, CellKey, CellState, Side
 from sync.runs.compare import Comparison
+from sync.runs.places import free_work
 from sync.store import cells, connections, people, plans
 from sync.store.connections import SyncConnection
 from sync.store.plans import ChangeRow
@@ -33,12 +35,31 @@ def write_down(
         .values(state="withdrawn", checked_at=now)
     )
     places = {link: _places(db, connection, link) for link in {row.group_link for row in rows}}
-    values = [_line(connection, row, comparison, places[row.group_link], now) for row in rows]
+    works = {row.item: _work(db, connection, comparison, row, now) for row in rows}
+    values = [_line(connection, row, works[row.item], places[row.group_link], now) for row in rows]
     if values:
         db.execute(insert(entry_line), values)
     for which in {row.plan for row in rows}:
         seqs = [row.seq for row in rows if row.plan == which]
         plans.set_changes(db, connection.school, which, seqs, state="entry", applied_at=now)
+
+
+def _work(
+    db: Connection, connection: SyncConnection, comparison: Comparison, row: ChangeRow, now: datetime
+) -> tuple[str, str]:
+    """Return the lesson and the title of the work a mark is typed into, and remember that work as the column's own.
+
+    A lesson's one empty work is taken; without one the person makes a work with the column's title.
+    """
+    group = comparison.groups[row.group_link]
+    column = group.columns[row.item]
+    lesson, work = column.link.right_lesson, column.right
+    if work is None:
+        work = free_work(db, connection, group.link, column)
+        if work is not None:
+            link = replace(column.link, right_item=work.id, how="placed")
+            connections.save_item_link(db, connection.school, link, now)
+    return (work.lesson_id or lesson, work.title) if work is not None else (lesson, column.title)
 
 
 def _places(db: Connection, connection: SyncConnection, link: str) -> tuple[dict[str, int], dict[str, Lesson]]:
@@ -51,13 +72,12 @@ def _places(db: Connection, connection: SyncConnection, link: str) -> tuple[dict
 def _line(
     connection: SyncConnection,
     row: ChangeRow,
-    comparison: Comparison,
+    work: tuple[str, str],
     places: tuple[dict[str, int], dict[str, Lesson]],
     now: datetime,
 ) -> dict[str, Any]:
     positions, lessons = places
-    column = comparison.groups[row.group_link].columns[row.item]
-    lesson = lessons.get(column.link.right_lesson)
+    lesson = lessons.get(work[0])
     return {
         "school_id": connection.school,
         "connection": connection.id,
@@ -67,8 +87,8 @@ def _line(
         "group_link": row.group_link,
         "lesson_day": lesson.day.isoformat() if lesson is not None else "",
         "lesson_number": lesson.number if lesson is not None else 0,
-        "lesson": column.link.right_lesson,
-        "work": column.right.title if column.right is not None else column.title,
+        "lesson": work[0],
+        "work": work[1],
         "person": row.person,
         "external_person": row.external_person,
         "position": positions.get(row.external_person or "", 0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -46,15 +47,41 @@ def kind_of(db: Connection, connection: SyncConnection, item: LineItem) -> Kind 
     return connection.mapping.kind_of(ItemFacts(kind, tag, item.resource_id, item.title))
 
 
+def candidates(works: Sequence[LineItem], column: Column, taken: frozenset[str]) -> list[LineItem]:
+    """Return the works of a column's lesson that stand for no other column."""
+    lesson = column.link.right_lesson
+    return [work for work in works if lesson and work.lesson_id == lesson and work.id not in taken]
+
+
+def free_work(db: Connection, connection: SyncConnection, link: GroupLink, column: Column) -> LineItem | None:
+    """Return the one work of a column's lesson that is nobody's and holds no mark yet: where a person types.
+
+    Only for a journal that programs may not write: the entry sheet names this column, and the next read looks there.
+    """
+    school, which = connection.school, connection.id
+    links = connections.item_links(db, school, link.id)
+    taken = frozenset(one.right_item for one in links if one.right_item)
+    works = cells.items(db, school, which, "right", link.id)
+    marked = {result.item_id for result, missing in cells.results(db, school, which, "right", link.id) if not missing}
+    found = candidates(works, column, taken)
+    return found[0] if len(found) == 1 and found[0].id not in marked else None
+
+
 def keep_places(db: Connection, connection: SyncConnection, link: GroupLink, now: datetime) -> list[LineItem]:
-    """Find or place every carried work of a group, keep where it stands, and return the right side's works found.
+    """Find or place every carried work of a group, keep where it stands, and return the right side's works to read.
 
     A work's day is its due date, else the due date of the activity behind it, else the day of its first mark.
     """
     columns = _place_all(db, connection, link)
     for column in columns:
         connections.save_item_link(db, connection.school, column.link, now)
-    return [column.right for column in columns if column.right is not None]
+    works = cells.items(db, connection.school, connection.id, "right", link.id)
+    found = {column.right.id: column.right for column in columns if column.right is not None}
+    taken = frozenset(found)
+    for column in columns:
+        if column.right is None and not column.hold:
+            found |= {work.id: work for work in candidates(works, column, taken)}
+    return [found[key] for key in sorted(found)]
 
 
 def columns(db: Connection, connection: SyncConnection, link: GroupLink, *, writable: bool) -> dict[str, Column]:

@@ -337,3 +337,14 @@ def set_changes(db: Connection, school: str, which: str, seqs: Sequence[int], **
     for batch in batches(seqs):
         where = (plan_change.c.school_id == school, plan_change.c.plan == which, plan_change.c.seq.in_(batch))
         db.execute(update(plan_change).where(*where).values(**values))
+
+
+def set_external_item(db: Connection, school: str, which: str, item: str, external: str) -> None:
+    """Name the work that was made for an item in every change that waits for it."""
+    where = (
+        plan_change.c.school_id == school,
+        plan_change.c.plan == which,
+        plan_change.c.item == item,
+        plan_change.c.side == "right",
+    )
+    db.execute(update(plan_change).where(*where).values(external_item=external))

@@ -99,7 +99,7 @@ plan_change = school_table(
     ref("plan", "plan"),
     CheckConstraint("side IN ('left', 'right', 'none')", name="side"),
     CheckConstraint(
-        "state IN ('ready', 'held', 'conflict', 'reported', 'silent', 'approved', 'sent', 'written', 'applied', "
+        "state IN ('ready', 'held', 'conflict', 'reported', 'silent', 'not_compared', 'approved', 'sent', 'written', 'applied', "
         "'moved', 'refused', 'retry', 'unknown', 'lost', 'entry', 'skipped')",
         name="state",
     ),

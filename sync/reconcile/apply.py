@@ -1,0 +1,349 @@
+"""Apply an approved plan: journaled change by change, resumable after a kill at any point, then verified.
+
+Every write names the value the plan saw, so that it is done once or not at all: a second attempt after a kill finds
+its own mark there and says so, and a cell somebody changed meanwhile drops out as ``moved``. Nothing is open in our
+database while the other side is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from sqlalchemy.exc import IntegrityError
+
+from connector.base.errors import Fatal, Hold, KopirError, Record, Retriable
+from connector.base.i18n import N_, say
+from sync.effects.records import Origin
+from sync.jobs import queue
+from sync.model import GradeKind, LineItem
+from sync.reconcile.guard import Approval
+from sync.reconcile.types import KIND_ORDER, CellKind
+from sync.reconcile.verify import verify
+from sync.runs import effects, entries
+from sync.runs.approving import check
+from sync.runs.columns import Column
+from sync.runs.compare import Comparison
+from sync.runs.planning import PLAN_JOB, RETRY_AFTER, counts_of, guard_rules
+from sync.runs.runtime import Sides, SyncRuntime, scope_of
+from sync.store import audit, cells, connections, people, plans
+from sync.store.connections import SyncConnection
+from sync.store.plans import OPEN_STATES, ChangeRow, StoredPlan
+from sync.systems.contract import CellWrite, Outcome, System, WriteResult
+
+CHUNK = 25
+"""Writes between two looks at the lease."""
+
+STATES: dict[Outcome, str] = {
+    Outcome.APPLIED: "written",
+    Outcome.ALREADY: "written",
+    Outcome.CONFLICT: "moved",
+    Outcome.REFUSED: "refused",
+    Outcome.RETRY: "retry",
+    Outcome.UNKNOWN: "unknown",
+}
+"""What a write's outcome makes of its change; ``written`` becomes ``applied`` once it is read back."""
+
+
+def _alone() -> None:
+    return
+
+
+@dataclass(frozen=True)
+class ApplyReport:
+    """What became of a plan.
+
+    Attributes:
+        plan: The plan, as it is stored now.
+        counts: Changes by state: ``applied``, ``moved``, ``refused``, ``retry``, ``unknown``, ``lost``, ``entry``,
+            ``held``, …
+        works: How many works were made in the journal.
+    """
+
+    plan: StoredPlan
+    counts: dict[str, int]
+    works: int = 0
+
+    @property
+    def clean(self) -> bool:
+        """Tell whether everything that was approved is where it should be, or on the entry sheet."""
+        return not any(self.counts.get(state) for state in ("moved", "refused", "retry", "unknown", "lost"))
+
+
+def apply_plan(
+    runtime: SyncRuntime, school: str, plan_id: str, *, actor: str = "system", fence: Callable[[], None] = _alone
+) -> ApplyReport:
+    """Write what was approved, read it back, and set the base; call it again after a kill and it goes on.
+
+    Args:
+        runtime: The application's parts.
+        school: The school.
+        plan_id: An approved plan, or one whose apply was cut off.
+        actor: Who lets it run.
+        fence: Called between chunks; raises when the work belongs to somebody else by now.
+
+    Raises:
+        Fatal: The plan is not approved (``plan_not_approved``) or was edited.
+        Hold: It is stale, or the mapping freezes today (``freeze``).
+        Retriable: Another plan of the pair is being applied (``other_plan``).
+        KopirError: A side cannot be opened.
+    """
+    return _Applying(runtime, school, plan_id, actor, fence).run()
+
+
+class _Applying:
+    """One pass over the open changes of one plan."""
+
+    def __init__(self, runtime: SyncRuntime, school: str, plan_id: str, actor: str, fence: Callable[[], None]) -> None:
+        self._runtime = runtime
+        self._school = school
+        self._fence = fence
+        self._actor = actor
+        with runtime.reading(school) as db:
+            self._plan = plans.get(db, school, plan_id)
+            self._links = {link.id: link for link in connections.groups(db, school, self._plan.connection)}
+        self._connection = runtime.connection(school, self._plan.connection)
+        self._made: dict[str, str] = {}
+        self._failed: dict[str, tuple[str, str]] = {}
+
+    def run(self) -> ApplyReport:
+        """Go from the yes to the last receipt."""
+        if self._plan.state == "applied":
+            return self._report()
+        self._begin()
+        sides = self._runtime.sides(self._connection)
+        comparison = Comparison(self._runtime, self._connection, sides)
+        with self._runtime.reading(self._school) as db:
+            rows = plans.changes(db, self._school, self._plan.id, OPEN_STATES)
+        self._sheet([row for row in rows if self._typed_by_hand(row, comparison)], comparison)
+        rest = [row for row in rows if not self._typed_by_hand(row, comparison) and row.state != "written"]
+        for row_kind, chunk in _chunks(rest):
+            self._fence()
+            self._write_chunk(row_kind, chunk, sides, comparison)
+        self._runtime.step("apply.written")
+        self._fence()
+        # Compared anew: the works that were just made are columns now.
+        comparison = Comparison(self._runtime, self._connection, sides)
+        verify(self._runtime, self._connection, self._plan, sides, comparison, self._actor)
+        return self._end()
+
+    def _begin(self) -> None:
+        if self._plan.state not in ("approved", "applying"):
+            text = N_("This plan is not approved: it is {state}.")
+            raise Fatal("plan_not_approved", say(text, state=self._plan.state))
+        today = self._runtime.today(self._school)
+        if any(window.first <= today <= window.last for window in guard_rules(self._connection).freeze):
+            raise Hold("freeze", say(N_("Nothing is written on these days, as the mapping says.")))
+        with self._runtime.reading(self._school) as db:
+            rows = plans.changes(db, self._school, self._plan.id)
+        approval = Approval(self._plan.hash, self._plan.approved_by or "")
+        checked = self._connection
+        if self._plan.state == "applying":
+            checked = replace(checked, first=self._plan.header.first)
+        check(self._runtime, checked, self._plan, rows, approval)
+        self._take()
+
+    def _take(self) -> None:
+        now = self._runtime.clock()
+        try:
+            with self._runtime.writing(self._school) as db:
+                plans.update_plan(db, self._school, self._plan.id, states=("approved",), state="applying")
+                plans.update_run(db, self._school, self._plan.run, state="applying", finished_at=None)
+                if self._plan.approved_by != "policy":
+                    connections.note_first_approval(db, self._school, self._connection.id, now)
+        except IntegrityError as error:
+            message = say(N_("Another plan of this pair is being applied; wait until it is done."))
+            raise Retriable("other_plan", message, RETRY_AFTER) from error
+        self._runtime.step("apply.taken")
+
+    def _typed_by_hand(self, row: ChangeRow, comparison: Comparison) -> bool:
+        return row.kind == CellKind.GRADE and row.side == "right" and not comparison.writes_marks
+
+    def _sheet(self, rows: Sequence[ChangeRow], comparison: Comparison) -> None:
+        known = [row for row in rows if row.item in comparison.groups[row.group_link].columns]
+        now = self._runtime.clock()
+        with self._runtime.writing(self._school) as db:
+            entries.write_down(db, self._connection, known, comparison, now)
+            if known:
+                lines = [_entered(row) for row in known]
+                where = (self._school, self._connection.id)
+                audit.append(db, *where, "entry_sheet", self._actor, lines, now, run=self._plan.run)
+
+    def _write_chunk(self, kind: CellKind, rows: Sequence[ChangeRow], sides: Sides, comparison: Comparison) -> None:
+        """Journal a few changes as sent, write them one by one, and keep each outcome as it comes."""
+        ready: list[tuple[ChangeRow, str]] = []
+        for row in rows:
+            item = row.external_item or self._work(row, sides, comparison)
+            if item:
+                ready.append((row, item))
+            else:
+                self._keep(row, *self._failed[row.item])
+        sent = self._journal(kind, ready, sides)
+        self._runtime.step("apply.sent")
+        for row, item in ready:
+            if self._stopped(row.person):
+                self._close(row, "skipped", WriteResult(Outcome.REFUSED, "person_stopped"))
+            elif row.seq not in sent:
+                self._keep(row, "retry", "other_write_under_way")
+            else:
+                result = self._write(kind, replace(row, stamp=sent[row.seq]), item, sides)
+                self._close(row, STATES[result.outcome], result)
+
+    def _journal(self, kind: CellKind, rows: Sequence[tuple[ChangeRow, str]], sides: Sides) -> dict[int, datetime]:
+        """Commit, before anything leaves, that these writes are under way; return the stamp of each."""
+        now = self._runtime.clock()
+        origin = Origin.UNDO if self._plan.kind == "undo" else Origin.SYNC
+        stamps: dict[int, datetime] = {}
+        with self._runtime.writing(self._school) as db:
+            for row, item in rows:
+                system = self._target(kind, row, sides)[0]
+                if effects.is_remote(system):
+                    effect = effects.send(db, self._school, system, row, item, origin, now)
+                    if effect is None:
+                        continue
+                    stamps[row.seq] = effect.stamp
+                else:
+                    stamps[row.seq] = row.stamp
+            plans.set_changes(db, self._school, self._plan.id, list(stamps), state="sent")
+        return stamps
+
+    def _stopped(self, person: str) -> bool:
+        """Tell whether the person was blocked or erased since: their writes stop here."""
+        with self._runtime.reading(self._school) as db:
+            found = people.people(db, self._school, [person]).get(person)
+        return found is None or found.blocked or found.erased
+
+    def _write(self, kind: CellKind, row: ChangeRow, item: str, sides: Sides) -> WriteResult:
+        system, group, subject = self._target(kind, row, sides)
+        write = CellWrite(
+            item,
+            row.external_person or "",
+            row.change.after,
+            row.change.before,
+            row.stamp,
+            row.read_at,
+            row.maximum,
+        )
+        send = system.write_attendance if kind is CellKind.ATTENDANCE else system.write_result
+        self._runtime.step("apply.before_write")
+        try:
+            result = send(scope_of(group, subject), write)
+        except KopirError as error:
+            result = WriteResult(_outcome_of(error), error.reason)
+        self._runtime.step("apply.after_write")
+        return result
+
+    def _target(self, kind: CellKind, row: ChangeRow, sides: Sides) -> tuple[System, str, str]:
+        """Return the written system, and the group and subject the cell is in there."""
+        link = self._links[row.group_link]
+        if row.side == "right":
+            return sides.right, link.right_group, link.right_subject
+        if kind is CellKind.ATTENDANCE and sides.own_register:
+            return sides.register, link.right_group, link.right_subject
+        return sides.left, link.left_group, ""
+
+    def _work(self, row: ChangeRow, sides: Sides, comparison: Comparison) -> str:
+        """Return the journal's work for a change, making it once; empty when it could not be made."""
+        if row.item in self._made or row.item in self._failed:
+            return self._made.get(row.item, "")
+        group = comparison.groups[row.group_link]
+        column = group.columns.get(row.item)
+        if column is None:
+            self._failed[row.item] = ("moved", "column_gone")
+            return ""
+        if column.right is not None:
+            return self._made.setdefault(row.item, column.right.id)
+        self._runtime.step("apply.before_work")
+        try:
+            scope = scope_of(group.link.right_group, group.link.right_subject)
+            made = sides.right.create_line_item(scope, wanted_work(column, self._connection))
+        except KopirError as error:
+            self._failed[row.item] = (STATES[_outcome_of(error)], error.reason)
+            return ""
+        self._runtime.step("apply.after_work")
+        self._note_work(row, column, made)
+        return self._made.setdefault(row.item, made.id)
+
+    def _note_work(self, row: ChangeRow, column: Column, made: LineItem) -> None:
+        now = self._runtime.clock()
+        with self._runtime.writing(self._school) as db:
+            link = replace(column.link, right_item=made.id, how="placed")
+            connections.save_item_link(db, self._school, link, now)
+            cells.put(db, self._school, self._connection.id, "right", row.group_link, [made], now)
+            plans.set_external_item(db, self._school, self._plan.id, row.item, made.id)
+
+    def _keep(self, row: ChangeRow, state: str, reason: str) -> None:
+        """Keep the outcome of a change nothing was sent for."""
+        with self._runtime.writing(self._school) as db:
+            plans.set_change(db, self._school, self._plan.id, row.seq, state=state, reason=reason)
+
+    def _close(self, row: ChangeRow, state: str, result: WriteResult) -> None:
+        """Keep the outcome of a write, in the plan and in the ledger at once."""
+        seen = result.seen if result.seen_known else None
+        with self._runtime.writing(self._school) as db:
+            where = (db, self._school, self._plan.id, row.seq)
+            plans.set_change(*where, state=state, reason=result.reason, written=seen)
+            effects.note(db, self._school, row, result, self._runtime.clock())
+        self._runtime.step("apply.kept")
+
+    def _end(self) -> ApplyReport:
+        now = self._runtime.clock()
+        with self._runtime.writing(self._school) as db:
+            counts = counts_of(db, self._school, self._plan.id)
+            plans.update_plan(db, self._school, self._plan.id, state="applied", applied_at=now, counts=counts)
+            unsettled = any(counts.get(state) for state in ("moved", "retry", "unknown", "lost", "written"))
+            state = "partial" if unsettled or counts.get("refused") else "done"
+            plans.update_run(db, self._school, self._plan.run, state=state, counts=counts, finished_at=now)
+            good = now if state == "done" else None
+            connections.note_run(db, self._school, self._connection.id, self._plan.run, good_at=good)
+            if unsettled:
+                payload = {"connection": self._connection.id, "trigger": "retry"}
+                later = now + timedelta(minutes=1)
+                queue.put(db, self._school, PLAN_JOB, self._connection.id, payload, run_after=later)
+        self._runtime.dispatcher.ring()
+        return self._report()
+
+    def _report(self) -> ApplyReport:
+        with self._runtime.reading(self._school) as db:
+            plan = plans.get(db, self._school, self._plan.id)
+            return ApplyReport(plan, counts_of(db, self._school, plan.id), len(self._made))
+
+
+def _entered(row: ChangeRow) -> audit.Entry:
+    change = row.change
+    return audit.Entry(row.key, "entered", (change.left, change.right), (change.left, change.after), change.rule)
+
+
+def _chunks(rows: Iterable[ChangeRow]) -> Iterable[tuple[CellKind, list[ChangeRow]]]:
+    """Cut changes into short runs of one kind, in the order kinds depend on one another."""
+    ordered = sorted(rows, key=lambda row: (KIND_ORDER.index(CellKind(row.kind)), row.seq))
+    for kind, group in groupby(ordered, key=lambda row: CellKind(row.kind)):
+        found = list(group)
+        for start in range(0, len(found), CHUNK):
+            yield kind, found[start : start + CHUNK]
+
+
+def _outcome_of(error: KopirError) -> Outcome:
+    """Return what a raised error means for a write: nobody knows, or nobody need try again."""
+    if isinstance(error, Retriable):
+        return Outcome.UNKNOWN
+    return Outcome.REFUSED if isinstance(error, Fatal | Record | Hold) else Outcome.CONFLICT
+
+
+def wanted_work(column: Column, connection: SyncConnection) -> LineItem:
+    """Return the work to make in the journal for a column: the kind's scale, the lesson it was placed on."""
+    rule = connection.mapping.scale_rule(column.link.kind)  # type: ignore[arg-type]
+    kinds = {kind.value: kind for kind in GradeKind}
+    return LineItem(
+        "",
+        column.title,
+        column.left.maximum,
+        scale=rule.to if rule is not None else "points",
+        kind=kinds.get(column.link.kind, GradeKind.OTHER),
+        tag=column.left.tag,
+        resource_id=column.left.resource_id or column.link.id,
+        due=column.left.due,
+        lesson_id=column.link.right_lesson,
+    )
