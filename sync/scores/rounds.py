@@ -154,6 +154,8 @@ class Round:
             # A sync's or an undo's own write: it is theirs to settle, and ours waits behind it.
             self._wait(effect)
             return
+        if newest == effect.key:
+            self._busy.add(effect.cell.person)
         ruling = self._ruling(effect)
         if ruling.verdict in _ENDS:
             self._end(effect, ruling)
