@@ -22,6 +22,23 @@ from connector.base.i18n import LANGUAGES, N_, say
 PrivateNetworks = Literal["off", "on"] | tuple[str, ...]
 
 
+_DATABASES = ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")
+_BROKERS = ("redis://", "rediss://", "amqp://", "amqps://", "memory://")
+
+
+def _is_origin(value: str) -> bool:
+    """Tell whether an address is scheme, host and port alone: cookies and addresses start at the root."""
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        return False
+    bare = f"{parts.hostname}" if port is None else f"{parts.hostname}:{port}"
+    whole = parts.netloc.lower().replace("[", "").replace("]", "")
+    rest = parts.path.strip("/") + parts.query + parts.fragment
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and whole == bare and not rest
+
+
 def _listed(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
@@ -29,7 +46,8 @@ def _listed(value: object) -> object:
 class Settings(BaseModel):
     """Everything an installation can set; field names in capitals are the environment's names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Errors never quote what was given: it may be a key or a database's password.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     data_dir: Path = Field(default=Path("data"), description="Folder of the SQLite database, keys and uploads.")
     database_url: str = Field(default="", description="SQLAlchemy URL; empty means SQLite in the data folder.")
@@ -58,13 +76,30 @@ class Settings(BaseModel):
     @field_validator("allow_private_networks", mode="before")
     @classmethod
     def _networks(cls, value: object) -> object:
-        if isinstance(value, str) and value.strip().lower() not in ("on", "off"):
-            entries = _listed(value)
-            for entry in entries if isinstance(entries, tuple) else ():
-                if "/" in entry:
-                    ipaddress.ip_network(entry)
-            return entries
-        return value.strip().lower() if isinstance(value, str) else value
+        word = str(value).strip().lower()
+        if isinstance(value, bool) or word in ("on", "off", ""):
+            return {"true": "on", "false": "off", "": "off"}.get(word, word)
+        entries = _listed(value)
+        if not isinstance(entries, list | tuple) or not all(isinstance(entry, str) for entry in entries):
+            raise ValueError("must be off, on, or hosts and networks such as lms.school.kz, 10.0.0.0/8")
+        for entry in entries:
+            if "/" in entry:
+                ipaddress.ip_network(entry)
+        return tuple(entry.lower() for entry in entries)
+
+    @field_validator("database_url", "database_service_url", "database_owner_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        if value and not value.startswith(_DATABASES):
+            raise ValueError("must look like postgresql://user@host/kopir or sqlite:////var/lib/kopir/kopir.sqlite3")
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _broker(cls, value: str) -> str:
+        if value and not value.startswith(_BROKERS):
+            raise ValueError("must look like redis://host:6379/0 or amqp://user@host:5672//")
+        return value
 
     @field_validator("encryption_keys")
     @classmethod
@@ -72,7 +107,11 @@ class Settings(BaseModel):
         if not value:
             raise ValueError("at least one key is needed; `kopir init` writes one")
         for key in value:
-            Fernet(key)
+            try:
+                Fernet(key)
+            except ValueError as error:
+                text = "each key is 32 bytes in URL-safe base64; `kopir init` writes one"
+                raise ValueError(text) from error
         return value
 
     @field_validator("secret_key")
@@ -93,9 +132,8 @@ class Settings(BaseModel):
     @field_validator("public_url")
     @classmethod
     def _url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("must look like https://kopir.school.kz")
+        if not _is_origin(value):
+            raise ValueError("must look like https://kopir.school.kz, with no path behind it")
         return value.rstrip("/")
 
     @property
@@ -126,31 +164,54 @@ def with_driver(url: str) -> str:
 def load_settings(environ: Mapping[str, str] | None = None, file: Path | None = None, **overrides: Any) -> Settings:
     """Read the settings from ``kopir.toml`` (or ``KOPIR_CONFIG``), the environment and the overrides, in this order.
 
-    Keys that ``kopir init`` wrote into the data folder (``keys.toml``) fill what is still missing.
+    Keys that ``kopir init`` wrote into the data folder (``keys.toml``) fill what is still missing. An empty variable
+    of the environment counts as not set.
 
     Raises:
-        Fatal: A setting is missing or bad; the message names each, and its remedy.
+        Fatal: A setting is missing or bad; the message names each in one line, and its remedy.
     """
     environ = os.environ if environ is None else environ
-    path = file or Path(environ.get("KOPIR_CONFIG", "kopir.toml"))
-    values: dict[str, Any] = _read_toml(path) if path.exists() else {}
-    for name in Settings.model_fields:
-        if name.upper() in environ:
-            values[name] = environ[name.upper()]
+    path, values = _written(environ, file)
     values.update(overrides)
-    keys = Path(values.get("data_dir", "data")) / "keys.toml"
+    keys = data_folder(values) / "keys.toml"
     if keys.exists():
         values = {**_read_toml(keys), **values}
     try:
         return Settings(**values)
     except ValidationError as error:
-        lines = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {_plain(e)}" for e in error.errors())
+        # One line: each setting by its name, and what is wrong with it.
+        lines = "; ".join(f"{str(e['loc'][0]).upper()}: {_plain(e)}" for e in error.errors())
         message = say(
             N_("Configuration is not complete: {lines}. Run `kopir init` or mend {path}."),
-            lines=lines,
+            lines=" ".join(lines.split()),
             path=path,
         )
         raise Fatal("bad_configuration", message) from error
+
+
+def written_settings(environ: Mapping[str, str] | None = None, file: Path | None = None) -> dict[str, Any]:
+    """Return what the file and the environment say, unchecked: what ``kopir init`` starts from.
+
+    Raises:
+        Fatal: The file is not there, not readable or not TOML.
+    """
+    return _written(os.environ if environ is None else environ, file)[1]
+
+
+def data_folder(values: Mapping[str, Any]) -> Path:
+    """Return the data folder that these settings name."""
+    return Path(str(values.get("data_dir") or "data"))
+
+
+def _written(environ: Mapping[str, str], file: Path | None) -> tuple[Path, dict[str, Any]]:
+    named = environ.get("KOPIR_CONFIG")
+    path = file or Path(named or "kopir.toml")
+    if named and file is None and not path.exists():
+        raise Fatal("bad_configuration", say(N_("KOPIR_CONFIG names {path}, which does not exist."), path=path))
+    values = {name.lower(): value for name, value in _read_toml(path).items()} if path.exists() else {}
+    # An empty variable is one that was not set: compose files pass those on.
+    values.update({name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper())})
+    return path, values
 
 
 def _plain(error: Any) -> str:
@@ -160,7 +221,11 @@ def _plain(error: Any) -> str:
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
+        where = error if isinstance(error, tomllib.TOMLDecodeError) else "UTF-8"
         raise Fatal(
-            "bad_configuration", say(N_("{path} is not valid TOML: {error}"), path=path, error=error)
+            "bad_configuration", say(N_("{path} is not valid TOML: {error}"), path=path, error=where)
         ) from error
+    except OSError as error:
+        text = N_("{path} cannot be read: {error}")
+        raise Fatal("bad_configuration", say(text, path=path, error=error.strerror)) from error

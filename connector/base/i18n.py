@@ -6,6 +6,7 @@ folder ``i18n/<language>/*.po`` and adds that folder once. English is the source
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from babel.messages.pofile import read_po
 
 LANGUAGES = ("kk", "ru", "en")
 DEFAULT_LANGUAGE = "kk"
+_WEIGHT = re.compile(r"[01](\.[0-9]{0,3})?")
 
 
 def N_(msgid: str) -> str:
@@ -90,7 +92,12 @@ def translate(message: Message | str, language: str) -> str:
     template = catalogue.find(language, message.msgid) or message.msgid
     if not message.values:
         return template
-    return template.format_map({name: _word(value, language) for name, value in message.values.items()})
+    words = {name: _word(value, language) for name, value in message.values.items()}
+    try:
+        return template.format_map(words)
+    except (LookupError, ValueError, AttributeError):
+        # A translator's slip in a field's name must not take the page away; the English sentence has it right.
+        return message.msgid.format_map(words)
 
 
 def _word(value: object, language: str) -> str:
@@ -101,8 +108,20 @@ def choose_language(wanted: Iterable[str], allowed: Iterable[str] = LANGUAGES) -
     """Return the first wanted language we speak; ``ru-RU``, ``kk_KZ`` and ``en-US,en;q=0.9`` are understood."""
     offered = tuple(allowed)
     for entry in wanted:
-        for tag in entry.split(","):
-            code = tag.split(";")[0].strip().replace("_", "-").split("-")[0].lower()
+        for tag in _by_preference(entry):
+            code = tag.replace("_", "-").split("-")[0].lower()
             if code in offered:
                 return code
     return DEFAULT_LANGUAGE if DEFAULT_LANGUAGE in offered else offered[0]
+
+
+def _by_preference(entry: str) -> list[str]:
+    """Return the tags of an Accept-Language header, most wanted first (RFC 9110, section 12.5.4)."""
+    weighed: list[tuple[float, str]] = []
+    for part in entry.split(","):
+        tag, *parameters = (piece.strip() for piece in part.split(";"))
+        weight = next((piece[2:] for piece in parameters if piece.startswith("q=")), "1")
+        value = float(weight) if _WEIGHT.fullmatch(weight) else 0.0
+        if tag and value > 0:
+            weighed.append((value, tag))
+    return [tag for _, tag in sorted(weighed, key=lambda one: -one[0])]

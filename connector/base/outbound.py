@@ -7,116 +7,27 @@ cookies (never used), and the User-Agent (always sent: some Moodles answer 403 w
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import socket
+import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 from connector.base.errors import Fatal, Retriable
 from connector.base.i18n import N_, say
+from connector.base.network import BlockedAddressError, GuardedAdapter, NetworkPolicy, budget
+
+__all__ = ["MAX_BYTES", "USER_AGENT", "NetworkPolicy", "Outbound", "Reply"]
 
 USER_AGENT = "Kopir/0.1 (+LTI Advantage tool)"
 MAX_BYTES = 8 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class NetworkPolicy:
-    """Which private addresses outbound calls may reach.
-
-    Attributes:
-        everything: All addresses are allowed (the demo, tests).
-        entries: Hosts, ``host:port`` pairs and CIDR networks that are allowed.
-        registered: Hosts an administrator allowed while registering a platform; asked at each call.
-    """
-
-    everything: bool = False
-    entries: tuple[str, ...] = ()
-    registered: Callable[[], frozenset[str]] = frozenset
-
-    @classmethod
-    def from_setting(
-        cls, value: str | tuple[str, ...], registered: Callable[[], frozenset[str]] = frozenset
-    ) -> NetworkPolicy:
-        """Build the policy from ``ALLOW_PRIVATE_NETWORKS``."""
-        if isinstance(value, str):
-            return cls(everything=value == "on", registered=registered)
-        return cls(entries=value, registered=registered)
-
-    def allows(self, host: str, port: int, address: str) -> bool:
-        """Tell whether a resolved address may be connected to for this host and port."""
-        if self.everything or ipaddress.ip_address(address.split("%")[0]).is_global:
-            return True
-        ip = ipaddress.ip_address(address.split("%")[0])
-        hosts = {host, f"{host}:{port}"}
-        if hosts & set(self.entries) or hosts & self.registered():
-            return True
-        return any("/" in entry and ip in ipaddress.ip_network(entry) for entry in self.entries)
-
-
-class BlockedAddressError(OSError):
-    """The name resolved only to addresses that outbound calls may not reach."""
-
-
-def _connect(connection: HTTPConnection, policy: NetworkPolicy) -> socket.socket:
-    host, port = connection._dns_host, connection.port or 80
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    allowed = [info for info in found if policy.allows(host, port, str(info[4][0]))]
-    if not allowed:
-        raise BlockedAddressError(host)
-    last: OSError | None = None
-    for family, kind, proto, _, address in allowed:
-        sock = socket.socket(family, kind, proto)
-        try:
-            timeout = connection.timeout
-            sock.settimeout(timeout if isinstance(timeout, int | float) else None)
-            sock.connect(address)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return sock
-        except OSError as error:
-            sock.close()
-            last = error
-    raise last or OSError(host)
-
-
-def _guarded_pools(policy: NetworkPolicy) -> dict[str, Any]:
-    class Plain(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            return _connect(self, policy)
-
-    class Secure(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            return _connect(self, policy)
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-    return {"http": PlainPool, "https": SecurePool}
-
-
-class _GuardedAdapter(HTTPAdapter):
-    def __init__(self, policy: NetworkPolicy) -> None:
-        self._policy = policy
-        super().__init__(pool_connections=20, pool_maxsize=20)
-
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
-        self.poolmanager = urllib3.PoolManager(num_pools=connections, maxsize=maxsize, block=block, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _guarded_pools(self._policy)
 
 
 @dataclass(frozen=True)
@@ -155,7 +66,10 @@ class Reply:
         Raises:
             ValueError: It is not JSON (a maintenance page, say).
         """
-        return json.loads(self.body)
+        try:
+            return json.loads(self.body)
+        except RecursionError as error:
+            raise ValueError("nested too deep") from error
 
     @property
     def retry_after(self) -> timedelta | None:
@@ -200,15 +114,14 @@ class Outbound:
             Retriable: Unreachable, too slow, or broken off (``unreachable``, ``timeout``).
             Fatal: The address is not allowed, not http(s), or the answer too large.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Fatal("bad_address", say(N_("{url} is not an http or https address."), url=url))
+        if not _is_address(url):
+            raise _bad_address(url)
         tries = 2 if (method == "GET" if retry is None else retry) else 1
         for attempt in range(1, tries + 1):
             try:
                 return self._once(method, url, headers or {}, form if form is not None else body, max_bytes)
-            except Retriable:
-                if attempt == tries:
+            except Retriable as error:
+                if attempt == tries or error.reason == "timeout":
                     raise
         raise AssertionError("unreachable")
 
@@ -217,7 +130,7 @@ class Outbound:
         if session is None:
             session = requests.Session()
             session.trust_env = False
-            adapter = _GuardedAdapter(self._policy)
+            adapter = GuardedAdapter(self._policy)
             session.mount("http://", adapter)
             session.mount("https://", adapter)
             session.headers.update({"User-Agent": USER_AGENT, "Accept": "*/*"})
@@ -225,11 +138,10 @@ class Outbound:
         return session
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], data: Any, max_bytes: int) -> Reply:
-        sent_at = time.time()
         session = self._session()
         session.cookies.clear()
         payload = data.encode() if isinstance(data, str) else data
-        host = urlsplit(url).hostname
+        sent_at, budget.deadline = time.time(), time.monotonic() + self._total
         try:
             answer = session.request(
                 method,
@@ -241,40 +153,64 @@ class Outbound:
                 stream=True,
             )
             with answer:
-                content = self._read(answer, max_bytes, sent_at + self._total)
+                content = _read(answer, max_bytes)
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise _explain(error, host) from error
+            raise _explain(error, url) from error
+        finally:
+            budget.deadline = None
         names = {name.lower(): _undo_latin1(value) for name, value in answer.headers.items()}
         return Reply(answer.status_code, names, content, url, sent_at, answer.reason or "")
 
-    def _read(self, answer: requests.Response, max_bytes: int, deadline: float) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        for chunk in answer.iter_content(65536):
-            size += len(chunk)
-            if size > max_bytes:
-                message = say(
-                    N_("{host} sent more than {limit} bytes."),
-                    host=urlsplit(answer.url).hostname,
-                    limit=max_bytes,
-                )
-                raise Fatal("answer_too_large", message)
-            if time.time() > deadline:
-                raise requests.Timeout
-            chunks.append(chunk)
-        return b"".join(chunks)
+
+def _read(answer: requests.Response, max_bytes: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in answer.iter_content(65536):
+        # A compressed answer grows after it was read from the socket, so the time is looked at here too.
+        budget.shorten(None)
+        size += len(chunk)
+        if size > max_bytes:
+            text = N_("{host} sent more than {limit} bytes.")
+            raise Fatal("answer_too_large", say(text, host=urlsplit(answer.url).hostname, limit=max_bytes))
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
-def _explain(error: Exception, host: str | None) -> Fatal | Retriable:
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, BlockedAddressError):
-            text = N_("{host} is inside a private network. Allow it with ALLOW_PRIVATE_NETWORKS if that is meant.")
-            return Fatal("private_network", say(text, host=host))
-        seen = seen.__cause__ or seen.__context__
-    if isinstance(error, requests.Timeout):
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _bad_address(url: str) -> Fatal:
+    return Fatal("bad_address", say(N_("{url} is not an http or https address."), url=url.split("?")[0]))
+
+
+def _explain(error: Exception, url: str) -> Fatal | Retriable:
+    host = urlsplit(url).hostname
+    causes = list(_causes(error))
+    if any(isinstance(cause, BlockedAddressError) for cause in causes):
+        text = N_("{host} is inside a private network. Allow it with ALLOW_PRIVATE_NETWORKS if that is meant.")
+        return Fatal("private_network", say(text, host=host))
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+        return _bad_address(url)
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        text = N_("{host} shows a certificate that is not valid: it is over, for another name, or self-signed.")
+        return Retriable("certificate", say(text, host=host))
+    if any(isinstance(cause, requests.Timeout | TimeoutError) for cause in causes):
         return Retriable("timeout", say(N_("{host} did not answer in time."), host=host))
     return Retriable("unreachable", say(N_("{host} cannot be reached."), host=host))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what led to it, urllib3's own wrapping in arguments included."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        yield from (inner for inner in seen.args if isinstance(inner, BaseException))
+        seen = seen.__cause__ or seen.__context__
 
 
 def _undo_latin1(value: str) -> str:

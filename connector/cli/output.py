@@ -25,7 +25,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 
 def terminal_language() -> str:
     """Return the language of the terminal: KOPIR_LANGUAGE, else LANGUAGE, LC_ALL, LANG; English where none is ours."""
-    wanted = [os.environ.get(name, "") for name in ("KOPIR_LANGUAGE", "LANGUAGE", "LC_ALL", "LANG")]
+    wanted = [os.environ.get(name, "").replace(":", ",") for name in ("KOPIR_LANGUAGE", "LANGUAGE", "LC_ALL", "LANG")]
     return choose_language([*wanted, "en"])
 
 

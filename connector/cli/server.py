@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -25,8 +24,7 @@ from connector.host.work import run_worker
 @explained
 def init(data_dir: Path | None, as_json: bool) -> None:
     """Write missing keys and make or upgrade the tables; may be run again, asks nothing."""
-    folder = data_dir or Path(os.environ.get("DATA_DIR", "data"))
-    done = install(folder)
+    done = install(data_dir)
     keys = "Keys written" if done.keys_written else "Keys kept"
     text = f"{keys}: {done.keys_file}\nTables at: {', '.join(done.revisions)}"
     show(done, as_json=as_json, text=text)

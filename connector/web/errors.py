@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 from connector.base.errors import KopirError
 from connector.base.i18n import N_, Message, say, translate
 from connector.base.ids import new_id
-from connector.base.log import get_logger
+from connector.base.log import frames_of, get_logger
 from connector.web.state import browser_language
 
 log = get_logger("web.errors")
@@ -45,19 +45,11 @@ def _ours(error: KopirError) -> Response:
 
 def _unknown(error: Exception) -> Response:
     reference = new_id()[-8:]
-    frames = _frames(error)
+    # The error's own text stays out of the log: it may quote what a person typed.
+    frames = frames_of(error.__traceback__)
     log.error("unexpected", error=type(error).__name__, reference=reference, frames=frames, path=request.endpoint)
     title, advice = _OTHER
     return _page(500, say(title), say(advice), reference)
-
-
-def _frames(error: Exception) -> list[str]:
-    """Return where it happened; the error's text stays out of the log, it may quote what a person typed."""
-    found, trace = [], error.__traceback__
-    while trace is not None:
-        found.append(f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}")
-        trace = trace.tb_next
-    return found[-8:]
 
 
 def _page(status: int, title: Message, advice: Message, reference: str = "") -> Response:
