@@ -35,7 +35,8 @@ def write_down(
         .values(state="withdrawn", checked_at=now)
     )
     places = {link: _places(db, connection, link) for link in {row.group_link for row in rows}}
-    works = {row.item: _work(db, connection, comparison, row, now) for row in rows}
+    first_of = {row.item: row for row in reversed(rows)}
+    works = {item: _work(db, connection, comparison, row, now) for item, row in first_of.items()}
     values = [_line(connection, row, works[row.item], places[row.group_link], now) for row in rows]
     if values:
         db.execute(insert(entry_line), values)
