@@ -120,21 +120,21 @@ class Person:
 
         Args:
             form: The form.
-            button: Part of the name or value of the button to press; the first by default.
+            button: Name or value of the button to press; the first by default.
             files: File name and content by field.
             fields: What the person typed or chose.
         """
-        values = {**form.fields, **fields}
+        values: dict[str, str | list[str]] = {**form.fields, **fields}
         for name, value in form.buttons:
-            if name and (not button or button in name or button in value):
+            if name and name not in fields and (not button or button in (name, value)):
                 values[name] = value
                 break
         if form.method == "GET":
-            return self.open(f"{form.action.split('?')[0]}?{urlencode(values)}")
+            return self.open(f"{form.action.split('?')[0]}?{urlencode(values, doseq=True)}")
         if form.multipart:
             body, kind = _multipart(values, files or {})
         else:
-            body, kind = urlencode(values).encode(), "application/x-www-form-urlencoded"
+            body, kind = urlencode(values, doseq=True).encode(), "application/x-www-form-urlencoded"
         return self._post(form.action, body, kind)
 
     def post_json(self, url: str, value: Any, token: str) -> Any:
@@ -171,13 +171,13 @@ def _is_step(form: Form) -> bool:
     return bool({"id_token", "JWT", "login_hint"} & set(form.fields))
 
 
-def _multipart(values: Mapping[str, str], files: Mapping[str, tuple[str, bytes]]) -> tuple[bytes, str]:
+def _multipart(values: Mapping[str, str | list[str]], files: Mapping[str, tuple[str, bytes]]) -> tuple[bytes, str]:
     boundary = uuid.uuid4().hex
     parts: list[bytes] = []
     for name, value in values.items():
         if name not in files:
             head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
-            parts.append(head.encode() + value.encode() + b"\r\n")
+            parts.append(head.encode() + str(value).encode() + b"\r\n")
     for name, (filename, content) in files.items():
         head = (
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'
@@ -228,10 +228,10 @@ class _Reader(HTMLParser):
         elif tag == "a":
             self._link = None
         elif tag == "select":
-            self._select = ""
+            self._select, self._option = "", None
         elif tag == "textarea":
             self._textarea = ""
-        elif tag == "label":
+        elif tag in ("label", "option"):
             self._option = None
 
     def handle_data(self, data: str) -> None:

@@ -74,7 +74,7 @@ def admit(runtime: Runtime, launched: Launch, school: School) -> Admitted:
                 "school_id": school.id, "id": launch_id, "registration_id": launched.registration.id,
                 "nonce": launched.nonce, "secret_hash": fingerprint(secret), "message_type": launched.message_type,
                 "account": account_id, "context": context_id, "resource_link": link_id,
-                "role": str(page_role(launched.roles)), "roles": sorted(map(str, launched.roles)),
+                "role": str(page_role(launched.roles)), "roles": list(launched.role_uris),
                 "language": language_of(launched, school), "target": launched.target_link_uri,
                 "details": _details(launched), "trace": [_check(check) for check in launched.trace],
                 "created_at": now, "expires_at": now + SITTING,

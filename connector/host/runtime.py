@@ -16,6 +16,7 @@ from connector.db.database import Database
 from connector.host.plugins import PluginFailure, load_plugins
 from connector.host.registry import Keys, KeySetTable, Registry, Tokens
 from lti.tool.jwks import KeySets
+from lti.tool.tokens import TokenSource
 from plugins.contract import Plugin
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +47,7 @@ class Runtime:
     registry: Registry
     keys: Keys
     key_sets: KeySets
-    tokens: Tokens
+    token_source: TokenSource
     plugins: Mapping[str, Plugin]
     plugin_failures: tuple[PluginFailure, ...] = ()
     clock: Clock = utc_now
@@ -69,6 +70,7 @@ def build_runtime(settings: Settings, clock: Clock = utc_now) -> Runtime:
     database = Database(settings.sqlalchemy_url, settings.service_url)
     vault = Vault(settings.encryption_keys)
     registry = Registry(database)
+    keys = Keys(database, vault)
     policy = NetworkPolicy.from_setting(settings.allow_private_networks, registry.private_hosts)
     outbound = Outbound(policy)
     plugins, failures = load_plugins()
@@ -78,9 +80,9 @@ def build_runtime(settings: Settings, clock: Clock = utc_now) -> Runtime:
         vault=vault,
         outbound=outbound,
         registry=registry,
-        keys=Keys(database, vault),
+        keys=keys,
         key_sets=KeySets(outbound, KeySetTable(database), clock),
-        tokens=Tokens(database, vault),
+        token_source=TokenSource(outbound, keys, Tokens(database, vault), clock),
         plugins=plugins,
         plugin_failures=failures,
         clock=clock,

@@ -1,0 +1,189 @@
+"""Codes in words: why a read proved nothing, what became of a write, what a state or a code means."""
+
+from __future__ import annotations
+
+import re
+
+from connector.base.i18n import N_, Message, say
+from mappings.attendance import WORDS, Attendance
+from sync.reconcile.decide import RULE_IDS, explain_rule
+from sync.reconcile.guard import HOLD_CODES, explain_hold
+from sync.reconcile.match import explain_match
+
+SYSTEMS = {"moodle": "Moodle", "kundelik": "Kundelik", "kopir": "Kopir"}
+
+_READS: dict[str, str] = {
+    "html_page": N_("it answered with a maintenance page"),
+    "unreadable_answer": N_("its answer was cut off or broken"),
+    "bad_record": N_("a record of its answer lacked what it must have"),
+    "half_list": N_("it gave only a part of the list"),
+    "empty_list": N_("it gave an empty list where there were records before"),
+    "other_scope": N_("it gave records of another class or subject"),
+    "rate_limited": N_("its limit of requests was reached"),
+    "server_error": N_("it failed"),
+    "unknown_error": N_("it failed"),
+    "timeout": N_("it did not answer in time"),
+    "unreachable": N_("it could not be reached"),
+    "no_answer": N_("it did not answer"),
+    "token_refused": N_("it refused the access token: sign in again in the connection's settings"),
+    "sign_in_refused": N_("it does not know the login and password of the connection"),
+    "out_of_scope": N_("the account has no right to this class"),
+    "forbidden": N_("the account has no right to this class"),
+    "not_found": N_("it has no such record any more"),
+    "not_offered": N_("it does not offer this"),
+    "no_such_group": N_("it has no class or course of this name: check the mapping"),
+    "known_from_launches": N_("the course is not known yet: open an activity of Kopir in it once"),
+    "never_read": N_("it was not read yet"),
+    "unclear_roster": N_("its list of people did not prove to be whole"),
+    "token_unavailable": N_("it gave no access token"),
+    "awaits_second_read": N_("a value was missing for the first time, so a second read must confirm it"),
+}
+_HTTP = re.compile(r"http_(\d{3})")
+
+_WRITES: dict[str, str] = {
+    "moved": N_("Somebody changed it after the comparison, so it was left alone."),
+    "column_gone": N_("The work is no longer there."),
+    "other_value_there": N_("Read back, something else stood there."),
+    "other_write_under_way": N_("Another write of the same mark was under way."),
+    "not_there_yet": N_("The system took it, but does not show it yet."),
+    "time_in_future": N_("The mark there is dated in the future, so the system refuses ours."),
+    "person_stopped": N_("The pupil's data may not be processed any more."),
+    "not_offered": N_("The system does not offer this."),
+    "unknown_lesson": N_("The lesson is not in Kopir's register."),
+    "no_work_type": N_("The journal has no kind of work for this column; make the work by hand."),
+    "request_refused": N_("The system refused it as wrong."),
+}
+
+STATES: dict[str, str] = {
+    "applied": N_("Written and found there when read back"),
+    "entry": N_("Put on the entry sheet"),
+    "moved": N_("Changed by somebody meanwhile, left alone"),
+    "refused": N_("Refused by the system"),
+    "retry": N_("Not sent yet, tried again with the next comparison"),
+    "unknown": N_("Sent without an answer; the next comparison looks"),
+    "lost": N_("Sent, but read back something else stood there"),
+    "skipped": N_("Left out: the pupil's data may not be processed"),
+    "sent": N_("Being sent"),
+    "written": N_("Sent, waits to be read back"),
+    "approved": N_("Waits to be sent"),
+    "held": N_("Held"),
+    "ready": N_("Not chosen"),
+    "conflict": N_("Conflict"),
+    "reported": N_("Shown only"),
+    "not_compared": N_("Not compared"),
+    "silent": N_("Already agreed"),
+}
+SETTLED = ("applied", "entry", "moved", "refused", "retry", "unknown", "lost", "skipped")
+"""States of a change whose write has come to an end for this plan."""
+
+RUNS: dict[str, str] = {
+    "reading": N_("Reading"),
+    "planned": N_("Compared"),
+    "applying": N_("Writing"),
+    "verifying": N_("Reading back"),
+    "done": N_("Done"),
+    "partial": N_("Partly done"),
+    "not_compared": N_("Not compared"),
+    "failed": N_("Failed"),
+}
+TRIGGERS: dict[str, str] = {
+    "manual": N_("By hand"),
+    "schedule": N_("At its hour"),
+    "score": N_("After a score"),
+    "retry": N_("Tried again"),
+    "join": N_("After people were linked"),
+    "undo": N_("Taking back"),
+}
+ACTIONS: dict[str, str] = {
+    "people_joined": N_("People linked"),
+    "people_parted": N_("Link taken back"),
+    "plan_approved": N_("Plan approved"),
+    "applied": N_("Written and read back"),
+    "agreed": N_("Found equal in both systems"),
+    "entry_sheet": N_("Put on the entry sheet"),
+    "typed": N_("Found typed from the entry sheet"),
+    "conflict_resolved": N_("Conflict settled"),
+}
+RECORDS: dict[str, str] = {
+    "group": N_("groups"),
+    "person": N_("people"),
+    "lesson": N_("lessons"),
+    "item": N_("works"),
+    "result": N_("marks"),
+    "attendance": N_("attendance"),
+}
+_ATTENDANCE: dict[Attendance, str] = {
+    Attendance.PRESENT: N_("present"),
+    Attendance.ABSENT_UNEXCUSED: N_("absent without reason"),
+    Attendance.ABSENT_EXCUSED: N_("absent with a valid reason"),
+    Attendance.ABSENT_ILL: N_("ill"),
+    Attendance.ABSENT_OTHER: N_("absent"),
+    Attendance.LATE: N_("late"),
+    Attendance.LEFT_EARLY: N_("left early"),
+    Attendance.REMOTE: N_("took part remotely"),
+    Attendance.RELEASED: N_("released from the lesson"),
+    Attendance.EVENT: N_("at an event of the school"),
+    Attendance.NOT_RECORDED: N_("not recorded"),
+}
+
+REMEDIES: dict[str, str] = {
+    "no_place": N_("Give the work a date in the LMS, or make a work with the same title in the journal."),
+    "ask_place": N_("Make a work with the same title and date in the journal; the next comparison finds it."),
+    "no_due_date": N_("Give the work a date in the LMS; the next comparison finds its lesson."),
+    "no_lesson": N_("Add the lesson to the journal's timetable, or change the work's date in the LMS."),
+    "several_lessons": N_("Make the work under the right lesson in the journal; the next comparison finds it."),
+    "several_works": N_("Give one of the works another title, in both systems."),
+    "counterpart_not_here": N_("Its work in the journal was moved or removed; put it back, or make it anew."),
+    "create_work": N_("Tick it to let Kopir make the work in the journal."),
+    "over_percent": N_("Look at the marks. If they are meant, tick it and approve."),
+    "over_count": N_("Look at the marks. If they are meant, tick it and approve."),
+    "freeze": N_("They are written once these days have passed; nothing need be done."),
+    "canary": N_("Compare once more. If it stays, find out what happened to the other system before approving."),
+    "closed_period": N_("A closed quarter is opened in the journal by its administrator only."),
+    "impact": N_("Look at what the new mapping would change. If it is meant, tick it and approve."),
+    "hidden_value": N_("Look into the system. If the value is meant, tick it and approve."),
+    "base_corrupt": N_("Look at both values. If the new one is right, tick it and approve."),
+    "finer_scale": N_("Put the mark in by hand: a coarse mark says too little for the finer scale."),
+}
+
+
+def system_name(key: str, lms: str) -> str:
+    """Return a system's name for a person: its product, or ``lms`` where only the protocol is known."""
+    kind = key.partition(":")[0]
+    return SYSTEMS.get(kind, lms if kind == "lti_advantage" else kind)
+
+
+def read_reason(code: str) -> Message:
+    """Return why a read proved nothing, as the end of a sentence about the system; an unknown code is shown."""
+    found = _HTTP.fullmatch(code)
+    if found:
+        return say(N_("it answered with the error {status}"), status=found[1])
+    return say(_READS[code]) if code in _READS else say(N_("it gave no usable answer ({code})"), code=code)
+
+
+def write_reason(code: str) -> Message | str:
+    """Return what stood in the way of a write; an unknown code is shown as it is."""
+    return say(_WRITES[code]) if code in _WRITES else code
+
+
+def hold_reason(code: str) -> Message:
+    """Return why a change waits."""
+    return explain_hold(code) if code in HOLD_CODES else explain_match(code)
+
+
+def rule_words(rule: str) -> Message | str:
+    """Return the rule that decided, in words."""
+    return explain_rule(rule) if rule in RULE_IDS else rule
+
+
+def code_words(value: str) -> Message | str:
+    """Return an attendance code in words; one that no system of ours has is shown as it is."""
+    for words in (WORDS["kopir"], WORDS["kundelik"], WORDS["moodle"]):
+        if value in words:
+            return say(_ATTENDANCE[words[value]])
+    return value
+
+
+def said(table: dict[str, str], code: str) -> Message | str:
+    """Return a code's word from a table; a code the table lacks is shown as it is."""
+    return say(table[code]) if code in table else code
