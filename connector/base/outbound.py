@@ -8,6 +8,7 @@ cookies (never used), and the User-Agent (always sent: some Moodles answer 403 w
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import threading
 import time
@@ -75,7 +76,7 @@ class Reply:
     def retry_after(self) -> timedelta | None:
         """The wait asked for in seconds, when it was given so."""
         value = self.headers.get("retry-after", "")
-        return timedelta(seconds=int(value)) if value.isdigit() else None
+        return timedelta(seconds=int(value)) if re.fullmatch("[0-9]{1,7}", value) else None
 
 
 class Outbound:
