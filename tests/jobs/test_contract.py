@@ -6,20 +6,15 @@ die by SIGKILL.
 
 from __future__ import annotations
 
-import json
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
@@ -28,15 +23,14 @@ from werkzeug.wrappers import Request, Response
 from connector.db.database import Database
 from connector.db.tables.launches import account
 from sync.jobs import queue
-from sync.jobs.celery_app import CeleryDispatcher, make_celery
+from sync.jobs.celery_app import CeleryDispatcher
 from sync.jobs.tables import job
 from tests.support import factories as make
 from tests.support.databases import Place
-from tests.support.faults import Faults
+from tests.support.fleet import Fleet, wait_for
 from tests.support.services import require_service
 from tests.support.serving import serving
 
-ROOT = Path(__file__).parents[2]
 TRANSPORTS = [
     pytest.param("", id="sqlite-threads"),
     pytest.param("redis", id="postgres-celery-redis", marks=[pytest.mark.postgres, pytest.mark.redis]),
@@ -73,62 +67,6 @@ class EffectServer:
         return response(environ, start_response)
 
 
-class Fleet:
-    """Worker processes on one database and one broker."""
-
-    def __init__(self, place: Place, broker: str, folder: Path, url: str) -> None:
-        self.place, self.broker, self.url = place, broker, url
-        self.queue = f"kopir-test-{uuid4().hex}"
-        self.folder = folder
-        self.faults = Faults(folder)
-        self.processes: list[subprocess.Popen[bytes]] = []
-
-    def start(self, name: str = "worker", **values: Any) -> subprocess.Popen[bytes]:
-        options = {
-            "place": asdict(self.place),
-            "broker": self.broker,
-            "queue": self.queue,
-            "faults": str(self.folder),
-            "url": self.url,
-            "name": name,
-            **values,
-        }
-        command = [sys.executable, "-m", "tests.support.job_worker", json.dumps(options)]
-        errors = (self.folder / "errors").open("ab")
-        with errors:
-            process = subprocess.Popen(command, cwd=ROOT, stdout=errors, stderr=errors)
-        self.processes.append(process)
-        return process
-
-    def respawn_dead(self) -> int:
-        dead = [process for process in self.processes if process.poll() is not None]
-        for process in dead:
-            self.processes.remove(process)
-            self.start()
-        return len(dead)
-
-    def errors(self) -> str:
-        path = self.folder / "errors"
-        return path.read_text("utf-8", "replace")[-3000:] if path.exists() else ""
-
-    def end(self) -> None:
-        for process in self.processes:
-            process.kill()
-        for process in self.processes:
-            process.wait(10)
-        if self.broker:
-            _delete_queue(self.broker, self.queue)
-
-
-def _delete_queue(broker: str, name: str) -> None:
-    app = make_celery(broker, name)
-    with app.connection_for_write() as connection:
-        channel = connection.channel()
-        channel.queue_delete(name)
-        channel.exchange_delete(name)
-    app.close()
-
-
 @pytest.fixture
 def server() -> EffectServer:
     return EffectServer()
@@ -160,13 +98,6 @@ def put(database: Database, school_id: str, keys: list[str]) -> list[str]:
     with database.school(school_id) as db:
         ids = [queue.put(db, school_id, "effect", key, {"id": key}, lane=f"lane-{key[-1]}") for key in keys]
     return [job_id for job_id in ids if job_id]
-
-
-def wait_for(condition: Callable[[], bool], fleet: Fleet, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, fleet.errors()
-        time.sleep(0.05)
 
 
 def all_done(database: Database, number: int) -> Callable[[], bool]:

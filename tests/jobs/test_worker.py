@@ -8,8 +8,9 @@ import pytest
 
 from sync.jobs.celery_app import CeleryDispatcher, make_celery
 from sync.jobs.worker import STALLED
-from tests.jobs.test_contract import EffectServer, Fleet, fleet, opened, put, ring, server, wait_for  # noqa: F401
+from tests.jobs.test_contract import EffectServer, fleet, opened, put, ring, server  # noqa: F401
 from tests.support import factories as make
+from tests.support.fleet import Fleet, wait_for
 from tests.support.services import require_service
 
 NOBODY = "redis://127.0.0.1:1/0"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ class Faults:
 
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
+        self._counting = threading.Lock()
 
     def plan(self, kind: str, step: str, nth: int = 1) -> None:
         """Let the ``nth`` passing of a step, counted over all processes, be a fault."""
@@ -28,6 +30,14 @@ class Faults:
 
     def step(self, name: str) -> None:
         """Pass a step."""
+        with self._counting:
+            hold = self._count(name)
+        if hold:
+            (self._folder / "held").write_text(str(os.getpid()))
+            while not (self._folder / "go").exists():
+                time.sleep(0.02)
+
+    def _count(self, name: str) -> bool:
         for path in sorted(self._folder.glob(f"*@{name}@*")):
             kind, _, nth = path.name.split("@")
             try:
@@ -39,7 +49,5 @@ class Faults:
                 continue
             if kind == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
-            (self._folder / "held").write_text(str(os.getpid()))
-            while not (self._folder / "go").exists():
-                time.sleep(0.02)
-            return
+            return True
+        return False

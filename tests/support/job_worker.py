@@ -1,7 +1,7 @@
 """A worker process for tests: ``python -m tests.support.job_worker '<json>'``.
 
-It runs one kind of job, ``effect``: look whether the counting server has the job's key, post it if not, then
-finish together with a row of its own.
+It runs ``effect`` jobs (look whether the counting server has the job's key, post it if not, then finish together
+with a row of its own) and, when told of an LMS, ``deliver_scores``.
 """
 
 from __future__ import annotations
@@ -17,16 +17,19 @@ from typing import Any
 
 from sqlalchemy import insert
 
-import sync.jobs.tables  # noqa: F401
+import sync.jobs.tables
+import sync.scores.tables  # noqa: F401
 from connector.base.ids import new_id
 from connector.db.tables.launches import account
 from sync.jobs.backoff import Backoff
 from sync.jobs.dispatch import LocalDispatcher
 from sync.jobs.runner import Handlers, JobContext, Runtime
 from sync.jobs.worker import run_worker
+from sync.scores.deliver import DELIVER_SCORES, deliver_handler
 from tests.support.databases import Place
 from tests.support.factories import NOW
 from tests.support.faults import Faults
+from tests.support.lms import Facts
 
 
 def effect(url: str, name: str) -> Any:
@@ -60,8 +63,11 @@ def main() -> int:
         lane_limit=options.get("lane_limit", 4),
         max_crashes=1000,
         backoff=Backoff(first=0.2, cap=1),
+        lane_backoff=Backoff(first=0.2, cap=1),
         step=Faults(options["faults"]).step,
     )
+    if options.get("lms"):
+        runtime.handlers.add(DELIVER_SCORES, deliver_handler(Facts(**json.loads(options["lms"])).gradebooks()))
     runtime.handlers.add("effect", effect(options["url"], options["name"]))
     if options.get("broker"):
         return run_worker(
