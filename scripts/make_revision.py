@@ -12,8 +12,11 @@ from pathlib import Path
 import click
 
 from connector.base.config import load_settings
+from connector.db.migrate import CORE
 from connector.host.install import migrator
 from connector.host.tables import import_tables
+
+ROOT = Path(__file__).parent.parent
 
 
 @click.command()
@@ -28,8 +31,27 @@ def make(message: str, plugin: str, revision: str) -> None:
         settings = load_settings({}, Path(folder) / "none.toml", data_dir=Path(folder), **keys)
         tool = migrator(settings)
         tool.upgrade()
+        before = set(revisions(plugin))
         name = revision or re.sub(r"\W+", "_", message.lower()).strip("_")[:40]
         tool.write_revision(message, name, plugin)
+    for file in sorted(set(revisions(plugin)) - before):
+        file.write_text(tidy(file.read_text("utf-8")), "utf-8")
+
+
+def revisions(plugin: str) -> list[Path]:
+    """Return the revision files of a branch."""
+    folder = ROOT / "plugins" / plugin / "migrations" if plugin else CORE / "versions"
+    return sorted(folder.glob("*.py"))
+
+
+def tidy(text: str) -> str:
+    """Drop what autogeneration adds and nobody needs: its reminders, and the tables' notes for the policies."""
+    text = re.sub(r" *# ### .* ###\n", "", text)
+    text = re.sub(r",\n *info=\{[^}]*\}", "", text)
+    text = text.replace('depends_on = "core"', 'depends_on = "0001_core"').replace(
+        "depends_on = 'core'", "depends_on = '0001_core'"
+    )
+    return re.sub(r'^"""(.*[^.])"""', r'"""\1."""', text)
 
 
 if __name__ == "__main__":

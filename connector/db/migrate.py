@@ -6,7 +6,8 @@ switched off keeps its tables and data; its branch is simply not asked to move.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, create_engine, event
+from sqlalchemy import Connection, MetaData, NullPool, create_engine, event
+from sqlalchemy.schema import SchemaItem
 
+from connector.base.errors import Fatal
+from connector.base.i18n import N_, say
 from connector.db.database import prepare_sqlite
 from connector.db.schema import metadata
 from connector.db.security import secure
@@ -41,7 +45,7 @@ class Migrator:
         return self._run(lambda config, connection: command.upgrade(config, "heads"), policies=True)
 
     def downgrade(self, revision: str) -> list[str]:
-        """Go back to a revision (``base``, or ``<plugin>@base`` for one plugin's tables)."""
+        """Go back to a revision (``base``, or ``<plugin>@base`` for one plugin's tables); its data goes with it."""
         return self._run(lambda config, connection: command.downgrade(config, revision))
 
     def pending(self) -> bool:
@@ -73,7 +77,7 @@ class Migrator:
                 version_path=str(folder),
             )
 
-        self._run(make, include_name=_mine(plugin_id))
+        self._run(make, include_object=_mine(plugin_id))
 
     def _config(self) -> Config:
         config = Config()
@@ -83,25 +87,44 @@ class Migrator:
         config.set_main_option("path_separator", ";")
         return config
 
-    def _connect(self) -> Any:
-        engine = create_engine(self._url)
+    @contextmanager
+    def _connect(self) -> Iterator[Connection]:
+        """Open one connection of the owner, and leave none behind."""
+        engine = create_engine(self._url, poolclass=NullPool)
         if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", prepare_sqlite)
-        return engine.connect()
+            event.listen(engine, "connect", _prepare_for_migration)
+            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        with engine.connect() as connection:
+            yield connection
 
     def _run(
         self, step: Callable[[Config, Connection], object], *, policies: bool = False, **attributes: Any
     ) -> list[str]:
+        """Run a step in one transaction: a revision that fails half-way leaves the tables as they were."""
         config = self._config()
-        with self._connect() as connection:
+        with self._connect() as connection, connection.begin():
             config.attributes.update(connection=connection, metadata=metadata, **attributes)
             step(config, connection)
+            _check_references(connection)
             if policies:
                 secure(connection, _existing(connection))
-            connection.commit()
-            heads = list(MigrationContext.configure(connection).get_current_heads())
-        connection.engine.dispose()
-        return heads
+            return sorted(MigrationContext.configure(connection).get_current_heads())
+
+
+def _prepare_for_migration(dbapi: Any, record: object) -> None:
+    """Set a connection up as usual, but let a table be made anew while others point at it."""
+    prepare_sqlite(dbapi, record)
+    dbapi.execute("PRAGMA foreign_keys=OFF")
+
+
+def _check_references(connection: Connection) -> None:
+    """Refuse to commit rows that point at nothing, since SQLite did not look while the tables changed."""
+    if connection.dialect.name == "sqlite":
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        if broken:
+            tables = ", ".join(sorted({str(row[0]) for row in broken}))
+            text = N_("The upgrade would leave rows that point at nothing, in: {tables}. Nothing was changed.")
+            raise Fatal("broken_upgrade", say(text, tables=tables))
 
 
 def _existing(connection: Connection) -> MetaData:
@@ -114,10 +137,11 @@ def _existing(connection: Connection) -> MetaData:
     return found
 
 
-def _mine(plugin_id: str) -> Callable[[str | None, str, object], bool]:
+def _mine(plugin_id: str) -> Callable[[SchemaItem, str | None, str, bool, object], bool]:
+    """Return what tells the tables of one branch from those of the others."""
     prefix = plugin_prefix(plugin_id)
 
-    def include(name: str | None, kind: str, _parents: object) -> bool:
+    def include(_item: SchemaItem, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
         if kind != "table" or name is None:
             return True
         return name.startswith(prefix) if plugin_id else not name.startswith("p_")

@@ -25,6 +25,9 @@ def secure(connection: Connection, tables: MetaData) -> None:
     for role in (APP_ROLE, SERVICE_ROLE):
         _make_role(connection, role)
         connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {role}"))
+    if "alembic_version" in connection.dialect.get_table_names(connection):
+        # The doctor tells with the application's role whether the tables are of this version.
+        connection.execute(text(f"GRANT SELECT ON alembic_version TO {APP_ROLE}, {SERVICE_ROLE}"))
     for table in tables.sorted_tables:
         if table.info.get(OWNED):
             _own(connection, table)
@@ -33,7 +36,10 @@ def secure(connection: Connection, tables: MetaData) -> None:
 
 
 def _make_role(connection: Connection, role: str) -> None:
-    # Two installations on one server may upgrade at the same time; the loser of the race finds the role made.
+    # An owner that may not make roles finds them made by the administrator. Two installations on one server may
+    # upgrade at the same time; the loser of the race finds the role made, too.
+    if connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role}):
+        return
     connection.execute(
         text(
             f"DO $$ BEGIN CREATE ROLE {role} NOLOGIN; "

@@ -67,7 +67,13 @@ class Mark(TypeDecorator[Decimal]):
 
 
 def canonical(value: Decimal) -> str:
-    """Return ``8``, ``8.5``, ``0``: plain digits, no exponent, no trailing zeros, no minus zero."""
+    """Return ``8``, ``8.5``, ``0``: plain digits, no exponent, no trailing zeros, no minus zero.
+
+    Raises:
+        ValueError: It is infinite or no number.
+    """
+    if not value.is_finite():
+        raise ValueError("a mark is a finite number")
     text = format(value, "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text in ("-0", "") else text

@@ -10,7 +10,7 @@ context.configure(
     target_metadata=options["metadata"],
     render_as_batch=True,
     compare_type=True,
-    include_name=options.get("include_name"),
+    include_object=options.get("include_object"),
     user_module_prefix="types.",
 )
 with context.begin_transaction():
