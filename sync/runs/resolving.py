@@ -34,7 +34,7 @@ def resolve(
         version = known.mapping_version if known is not None else ""
         before = (None, None) if known is None else (known.left_raw, known.right_raw)
         cells.settle(db, school, connection_id, "", [cells.Settling(found.key, values, version)], now)
-        entry = audit.Entry(found.key, "set", before, tuple(values), f"resolved_{side}", version)
+        entry = audit.Entry(found.key, "set", before, (values.left, values.right), f"resolved_{side}", version)
         audit.append(db, school, connection_id, "conflict_resolved", who, [entry], now)
         conflicts.close(db, school, connection_id, [found.key], side, who, now)
 

@@ -21,8 +21,8 @@ from sync.runs.approving import approve
 from sync.runs.planning import plan_connection
 from sync.runs.runtime import SyncRuntime
 from sync.store import audit, cells, conflicts, connections, plans, register
-from sync.store.connections import SyncConnection
 from sync.store.conflicts import ConflictRow
+from sync.store.connections import SyncConnection
 from sync.store.plans import ChangeRow, StoredPlan
 from sync.systems.contract import System
 from tests.sync.memory import NOW, MemorySystem, journal, lms

@@ -80,7 +80,11 @@ class MemorySystem:
 
     def read_attendance(self, scope: Scope, lessons: Sequence[Lesson]) -> Read[AttendanceMark]:
         days = {lesson.id: lesson.day for lesson in lessons}
-        found = [AttendanceMark(l, p, raw, days[l]) for (l, p), raw in self.register.items() if l in days]
+        found = [
+            AttendanceMark(lesson, person, raw, days[lesson])
+            for (lesson, person), raw in self.register.items()
+            if lesson in days
+        ]
         return self._read("attendance", found)
 
     def create_line_item(self, scope: Scope, item: LineItem) -> LineItem:

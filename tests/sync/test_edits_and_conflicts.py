@@ -182,13 +182,13 @@ def test_a_plan_of_another_mapping_is_refused(database: Database) -> None:
         made.apply(plan)
     assert made.right.writes == []
     with database.school(made.school, write=False) as db:
-        from sync.store import plans  # noqa: PLC0415
+        from sync.store import plans
 
         assert (plans.get(db, made.school, plan.id).state) == "stale"
 
 
 def test_a_plan_made_before_people_were_parted_is_refused(sqlite_database: Database) -> None:
-    from sync.runs import people  # noqa: PLC0415
+    from sync.runs import people
 
     made = joined(sqlite_database)
     plan = made.plan()
@@ -198,7 +198,7 @@ def test_a_plan_made_before_people_were_parted_is_refused(sqlite_database: Datab
 
 
 def test_another_hash_than_the_one_seen_is_refused(sqlite_database: Database) -> None:
-    from dataclasses import replace  # noqa: PLC0415
+    from dataclasses import replace
 
     made = joined(sqlite_database)
     plan = made.plan()
@@ -208,9 +208,9 @@ def test_another_hash_than_the_one_seen_is_refused(sqlite_database: Database) ->
 
 
 def test_a_plan_whose_rows_were_edited_is_refused(sqlite_database: Database) -> None:
-    from sqlalchemy import update  # noqa: PLC0415
+    from sqlalchemy import update
 
-    from sync.store.tables.plans import plan_change  # noqa: PLC0415
+    from sync.store.tables.plans import plan_change
 
     made = joined(sqlite_database)
     plan = made.plan()
@@ -234,7 +234,7 @@ def test_a_plan_that_nobody_approved_is_not_applied(sqlite_database: Database) -
 
 
 def test_the_first_plan_is_not_a_policys_to_approve(sqlite_database: Database) -> None:
-    from sync.runs.approving import POLICY, approve  # noqa: PLC0415
+    from sync.runs.approving import POLICY, approve
 
     made = joined(sqlite_database)
     plan = made.plan()
@@ -252,7 +252,7 @@ def test_only_the_ticked_rows_are_applied(sqlite_database: Database) -> None:
 
 
 def test_a_blocked_persons_marks_stop_at_the_next_record(sqlite_database: Database) -> None:
-    from sqlalchemy import update  # noqa: PLC0415
+    from sqlalchemy import update
 
     made = joined(sqlite_database)
     plan = made.plan()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from connector.db.database import Database
 from sync.model import LineItem
 from sync.systems.contract import Evidence, Writing
-from connector.db.database import Database
 from tests.sync.kit import Bench, joined
 from tests.sync.memory import DAY, journal
 

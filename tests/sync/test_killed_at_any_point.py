@@ -136,8 +136,8 @@ apply_plan(runtime, school, plan, actor="person-1")
 def test_a_process_killed_by_the_system_is_followed_by_one_that_finishes(
     sqlite_database: Database, tmp_path: Path, point: int
 ) -> None:
-    from connector.base.secrets import Vault, new_key  # noqa: PLC0415
-    from tests.sync.on_disk import open_systems, writes  # noqa: PLC0415
+    from connector.base.secrets import Vault, new_key
+    from tests.sync.on_disk import open_systems, writes
 
     store = tmp_path / "systems.sqlite3"
     left, right = open_systems(store)

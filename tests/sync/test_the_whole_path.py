@@ -127,8 +127,8 @@ def test_a_teacher_in_the_course_gets_no_mark(sqlite_database: Database) -> None
 
 
 def test_a_work_that_already_stands_in_the_journal_is_used(sqlite_database: Database) -> None:
-    from sync.model import LineItem  # noqa: PLC0415
-    from tests.sync.memory import DAY, journal  # noqa: PLC0415
+    from sync.model import LineItem
+    from tests.sync.memory import DAY, journal
 
     right = journal(items=[LineItem("w7", "бақылау тесті", scale="mark10", due=DAY, lesson_id="L1")])
     made = joined(sqlite_database, right=right)
