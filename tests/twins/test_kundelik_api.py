@@ -286,8 +286,9 @@ def test_an_unknown_fault_is_named(journal):
 def test_a_dropped_connection_says_nothing_of_what_was_done(journal, ask, kind, landed):
     person, work = blank_cell(journal)
     journal.set_fault(kind)
-    with pytest.raises(Retriable):
+    with pytest.raises(Retriable) as broken:
         ask.reply("POST", f"persons/{person}/works/{work}/mark", {"value": "8"})
+    assert broken.value.reason == "unreachable"
     assert ((person, work) in journal.marks()) is landed
 
 

@@ -16,7 +16,9 @@ from connector.base.outbound import Outbound, Reply
 from sync.systems.kundelik import errors
 from sync.systems.kundelik.bucket import TokenBucket, bucket_for
 
+# How long the host is left alone when it says only that its limit is reached, and at most; a job waits out the rest.
 _PAUSE = timedelta(seconds=10)
+_LONGEST_PAUSE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Wire:
             return Answer(_value(reply, reading=method == "GET"), _at(reply))
         except KopirError as error:
             if error.reason == errors.RATE_LIMITED.reason:
-                self._bucket.pause(reply.retry_after or _PAUSE)
+                self._bucket.pause(min(reply.retry_after or _PAUSE, _LONGEST_PAUSE))
             raise
 
 

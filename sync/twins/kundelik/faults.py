@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterable
@@ -119,6 +120,10 @@ class FaultyWsgi:
         """Close the connection without a word, before or after the work was done."""
         if kind == "drop_after_commit":
             self._collect(environ)
+        # Werkzeug's server would keep the connection open and silent; a shut socket is what the client must meet.
+        connection = environ.get("werkzeug.socket")
+        if connection is not None:
+            connection.shutdown(socket.SHUT_RDWR)
         raise ConnectionAbortedError(kind)
 
     def _spoil(self, kind: str, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

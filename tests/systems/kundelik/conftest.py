@@ -20,7 +20,8 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 def client_of(journal: Journal, **timeouts: float) -> KundelikClient:
     outbound = Outbound(NetworkPolicy(everything=True), **timeouts)
-    return KundelikClient(outbound, journal.api_url, journal.token, bucket=TokenBucket(10_000, 10_000))
+    unhurried = TokenBucket(10_000, 10_000, sleep=lambda seconds: None)
+    return KundelikClient(outbound, journal.api_url, journal.token, bucket=unhurried)
 
 
 @pytest.fixture

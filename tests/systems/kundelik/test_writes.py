@@ -86,7 +86,8 @@ def test_a_write_that_never_arrived_is_unknown_and_the_next_try_does_it(system, 
     person, work = cell
     journal.set_fault("drop_before_commit")
     result = system.write_result(scope, change(work, person, "8"))
-    assert (result.outcome, result.seen, result.seen_known) == (Outcome.UNKNOWN, None, True)
+    assert (result.outcome, result.reason) == (Outcome.UNKNOWN, "unreachable")
+    assert (result.seen, result.seen_known) == (None, True)
     assert system.write_result(scope, change(work, person, "8")).outcome is Outcome.APPLIED
     assert changes(journal, person, work) == [(None, "8")]
 
