@@ -12,6 +12,8 @@ from plugins.online_test.imports.report import Entry, Reason, Refusal, Report, V
 MAX_BYTES = 4 * 1024 * 1024
 MAX_QUESTIONS = 500
 
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
 _XML = re.compile(rb"\s*<(?:\?xml|quiz[\s>])", re.I)
 _PAGE = re.compile(r"\s*<(?:!doctype\s+html|html)", re.I)
 _SIGNATURES: tuple[tuple[bytes, Message], ...] = (
@@ -33,12 +35,15 @@ def read_file(filename: str, content: bytes) -> Report:
 def _read(content: bytes) -> list[Entry]:
     _check(content)
     bare = content.removeprefix(b"\xef\xbb\xbf")
-    if _XML.match(bare) or (content[:2] in (b"\xff\xfe", b"\xfe\xff") and "<quiz" in decode(content)[:1000]):
-        return read_moodle_xml(content)
+    if _XML.match(bare) or (content[:2] in UTF_16 and "<quiz" in decode(content)[:1000]):
+        return _some(read_moodle_xml(content))
     text = decode(content)
     if _PAGE.match(text):
         raise Refusal(1, say(N_("This is a web page, not a question file: was it saved instead of the export?")))
-    entries = read_gift(text)
+    return _some(read_gift(text))
+
+
+def _some(entries: list[Entry]) -> list[Entry]:
     if not entries:
         raise Refusal(1, say(N_("There are no questions in the file.")))
     return entries
@@ -59,7 +64,7 @@ def decode(content: bytes) -> str:
 
     A Windows-1251 file is refused, not guessed: that code page has no Kazakh letters, so some may be lost already.
     """
-    codec = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    codec = "utf-16" if content[:2] in UTF_16 else "utf-8-sig"
     try:
         text = content.decode(codec)
     except UnicodeDecodeError as error:
@@ -71,6 +76,8 @@ def decode(content: bytes) -> str:
 
 
 def _wrong_encoding(content: bytes) -> Message:
+    if content[:2] in UTF_16:
+        return say(N_("The file is not UTF-8 text. Save it as UTF-8 and send it again."))
     cyrillic = sum(1 for byte in content if byte >= 0xC0)
     letters = sum(1 for byte in content if byte >= 0x80)
     if letters and cyrillic * 10 >= letters * 8:

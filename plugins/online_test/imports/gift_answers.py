@@ -66,7 +66,7 @@ def read_answers(scope: Scope, title: str, text: Rich) -> Question:
     remarks = Remarks(general=_rich(general, scope))
     line = scope.line(len(body) - len(body.lstrip()))
     if not body.strip():
-        raise Refusal(line, say(N_("An essay (empty braces) cannot be marked by itself.")))
+        raise Refusal(scope.line(0), say(N_("An essay (empty braces) cannot be marked by itself.")))
     if body.lstrip().startswith("#"):
         return Question(Kind.NUMERICAL, title, text, ranges=_ranges(body, scope), remarks=remarks)
     truth = _TRUTH.match(body)

@@ -36,6 +36,16 @@ const isEmpty = (fieldset) => {
   return typeof given === "string" ? given.trim() === "" : Object.keys(given).length === 0;
 };
 
+// What was on the page when the server made it.
+const shown = (fieldset) => {
+  const was = fieldset.querySelector("input[name^=was-]");
+  return was ? JSON.parse(was.value) : null;
+};
+const same = (one, other) => {
+  const flat = (given) => JSON.stringify(typeof given === "string" ? given : Object.entries(given).sort());
+  return flat(one) === flat(other);
+};
+
 const countAnswers = () => {
   const empty = fieldsets.flatMap((fieldset, index) => (isEmpty(fieldset) ? [index + 1] : []));
   root.querySelectorAll("[data-goto]").forEach((link) => {
@@ -145,11 +155,14 @@ const watchSubmit = () => {
       submit();
     } else if (event.submitter === find("[data-submit]")) {
       ask.hidden = false;
-      find("[data-confirm-text]").focus();
+      find("[data-submit]").hidden = true;
+      ask.scrollIntoView({ block: "center" });
+      find("[data-confirm-text]").focus({ preventScroll: true });
     }
   });
   find("[data-not-yet]").addEventListener("click", () => {
     ask.hidden = true;
+    find("[data-submit]").hidden = false;
     find("[data-submit]").focus();
   });
 };
@@ -221,6 +234,11 @@ if (preview) {
   for (const [question, kept] of queue.restore()) {
     const fieldset = fieldsets.find((item) => item.dataset.question === question);
     if (fieldset) apply(fieldset, kept);
+  }
+  // A quick hand answers before this script has come; what it did is on the page and nowhere else.
+  for (const fieldset of fieldsets) {
+    const waiting = queue.pending.has(fieldset.dataset.question);
+    if (!waiting && !same(value(fieldset), shown(fieldset))) keep(fieldset);
   }
 }
 countAnswers();
