@@ -25,7 +25,7 @@ def new_journal(folder: Path, **changes: Any) -> Journal:
 @contextmanager
 def served(journal: Journal) -> Iterator[Journal]:
     server = make_server("127.0.0.1", 0, journal.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     journal.base_url = f"http://127.0.0.1:{server.server_port}"
     try:
