@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from connector.base.i18n import Message, translate
+from connector.base.log import setup_logging
 from connector.cli.output import explained, show, terminal_language
 from connector.demo.once import rehearse
 from connector.demo.welcome import prepare, welcome
@@ -32,6 +33,7 @@ _FREE = {"lms": 0, "kopir": 0, "journal": 0}
 @explained
 def demo(once: bool, as_json: bool, fresh: bool, folder: Path) -> None:
     """Rehearse with invented people: open the address it prints, or use --once."""
+    setup_logging("ERROR")
     if once:
         sys.exit(_once(as_json))
     if fresh and folder.exists():

@@ -44,7 +44,10 @@ def allow_form_to(url: str) -> None:
 
 
 def sandbox(nonce: str) -> None:
-    """Turn the response into a document with an opaque origin, its own inline code and no network at all."""
+    """Turn the response into a document with an opaque origin, its own inline code and no network at all.
+
+    Who may frame it stays as it was: the directive judges every ancestor, and the LMS is one.
+    """
     g.csp = {
         "sandbox": "allow-scripts",
         "default-src": "'none'",
@@ -54,7 +57,7 @@ def sandbox(nonce: str) -> None:
         "connect-src": "'none'",
         "form-action": "'none'",
         "base-uri": "'none'",
-        "frame-ancestors": SELF,
+        "frame-ancestors": _policy()["frame-ancestors"],
     }
 
 

@@ -9,8 +9,8 @@ voltage.addEventListener("input", () => {
   show("source", comma(Number(voltage.value).toFixed(1)));
 });
 
-document.getElementById("panel").addEventListener("submit", (event) => {
-  event.preventDefault();
+// A sandboxed frame may not send forms, so the button stands alone.
+button.addEventListener("click", () => {
   button.disabled = true;
   parent.postMessage({ kind: "measure", voltage: voltage.value }, "*");
 });
