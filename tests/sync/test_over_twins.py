@@ -106,7 +106,7 @@ def test_the_assistant_is_a_learner_in_the_roster_and_no_pupil_for_us(both: Twin
     plan(both)
     waiting = joining.propose(both.runtime, both.school, both.connection)
     with both.runtime.reading(both.school) as db:
-        from sync.store import cells  # noqa: PLC0415
+        from sync.store import cells
 
         [link] = connections.groups(db, both.school, both.connection)
         roster = {one.id: one.role for one in cells.people(db, both.school, both.connection, "left", link.id)}
