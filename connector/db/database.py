@@ -12,6 +12,9 @@ from sqlalchemy.engine import make_url
 from connector.db.schema import metadata as default_metadata
 from connector.db.security import secure
 
+# Both settings end with the transaction; one statement, so that entering a school is one round trip.
+_ENTER = text("SELECT set_config('kopir.school', :school, true), set_config('transaction_read_only', :read_only, true)")
+
 
 class Database:
     """Hand out transactions; safe to share between threads, and to be made anew after a fork."""
@@ -43,7 +46,7 @@ class Database:
         """
         with self._begin(self.engine, write, school_id) as connection:
             if not self.is_sqlite:
-                connection.execute(text("SELECT set_config('kopir.school', :school, true)"), {"school": school_id})
+                connection.execute(_ENTER, {"school": school_id, "read_only": "off" if write else "on"})
             yield connection
 
     @contextmanager

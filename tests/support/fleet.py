@@ -72,6 +72,9 @@ def _delete_queue(broker: str, name: str) -> None:
         channel = connection.channel()
         channel.queue_delete(name)
         channel.exchange_delete(name)
+        if broker.startswith("redis"):
+            # Kombu leaves the bindings' own keys behind.
+            channel.client.delete(f"_kombu.binding.{name}", f"_kombu.binding_permanent.{name}")
     app.close()
 
 
