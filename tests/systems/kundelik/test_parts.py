@@ -103,6 +103,7 @@ def test_only_rights_and_gone_records_are_more_than_unknown():
 def test_an_id_beyond_a_float_is_kept_to_the_last_digit(number):
     assert Fields({"ID": number}).id() == str(number)
     assert Fields({"id": float(number), "Id_Str": str(number)}).id() == str(number)
+    assert Fields({"id": int(float(number)), "id_str": str(number)}).id() == str(number)
 
 
 @pytest.mark.parametrize("value", [None, 0, "", "0", 2.25e18, Decimal("2250000000000000001.0"), True, "12a", -5, []])
