@@ -147,3 +147,11 @@ class ServiceUnreadable(Retriable, LtiError):
 
 class ForeignPage(Fatal, LtiError):
     """A ``Link`` header leads to another site or in a circle, or never ends; a token is not sent there."""
+
+
+class RegistrationRefused(Fatal, LtiError):
+    """The platform cannot be registered, or does not take us: its configuration, our request or its rules forbid it."""
+
+
+class RegistrationUnavailable(Retriable, LtiError):
+    """The platform did not answer the registration; it may or may not have made the tool."""

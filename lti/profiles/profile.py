@@ -16,6 +16,21 @@ class Quirk:
 
 
 @dataclass(frozen=True)
+class ScoreError:
+    """How one product words a refused score.
+
+    Attributes:
+        status: HTTP status.
+        text: A part of the reason phrase or the body, in lower case.
+        cause: Value of ``lti.tool.outcomes.ScoreStatus``.
+    """
+
+    status: int
+    text: str
+    cause: str
+
+
+@dataclass(frozen=True)
 class Profile:
     """How one product behaves.
 
@@ -41,6 +56,21 @@ class Profile:
         token_media_type: What the token answer is labelled as.
         deep_linking_takes_label: ``lineItem.label`` of a placed item becomes the column's name.
         key_set_blocked_by_default: The LMS's own network guard may keep it from reading our keys.
+        token_audience: ``aud`` of our client assertion where it is neither the token URL nor named by the platform.
+        scopes_granted_silently_cut: A token may come with fewer scopes than were asked for.
+        line_items_page_limit: Largest page of line items, None when not known.
+        link_header_malformed: ``Link`` headers of the gradebook are not RFC 8288.
+        link_query_repeated: A next page's address may hold the same parameter twice.
+        integer_maximum: ``scoreMaximum`` must be a whole number.
+        line_items_deletable: DELETE of a line item is served.
+        results_by_user_drop_comment: Results asked for one user come without comments.
+        comment_line_break: What a new line in a comment must be written as.
+        score_errors: The product's own words for a refused score.
+        dynamic_registration: Tools can register themselves.
+        registration_token_given: A registration token comes with the registration page's address.
+        deployments_come_later: Registering makes no deployment; each school's is made afterwards.
+        frame_sources: CSP sources that frame our pages besides the issuer's own origin.
+        registration_extras: Further members of the tool configuration, by full name.
         quirks: Why, and where to read it.
     """
 
@@ -64,6 +94,21 @@ class Profile:
     token_media_type: str = "application/json"  # noqa: S105 - a media type, not a secret.
     deep_linking_takes_label: bool = True
     key_set_blocked_by_default: bool = False
+    token_audience: str | None = None
+    scopes_granted_silently_cut: bool = False
+    line_items_page_limit: int | None = None
+    link_header_malformed: bool = False
+    link_query_repeated: bool = False
+    integer_maximum: bool = False
+    line_items_deletable: bool = True
+    results_by_user_drop_comment: bool = False
+    comment_line_break: str = "\n"
+    score_errors: tuple[ScoreError, ...] = ()
+    dynamic_registration: bool = True
+    registration_token_given: bool = True
+    deployments_come_later: bool = False
+    frame_sources: tuple[str, ...] = ()
+    registration_extras: tuple[tuple[str, str], ...] = ()
     quirks: tuple[Quirk, ...] = field(default=(), repr=False)
 
     def why(self, flag: str) -> Quirk | None:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from lti.profiles.profile import Profile, Quirk
+from lti.profiles.blackboard import BLACKBOARD
+from lti.profiles.openedx import OPEN_EDX
+from lti.profiles.profile import Profile, Quirk, ScoreError
+from lti.profiles.sakai import SAKAI
 
 _MOODLE = "https://github.com/moodle/moodle/blob/MOODLE_405_STABLE/"
 _SCORES = _MOODLE + "mod/lti/service/gradebookservices/classes/local/resources/scores.php"
@@ -16,6 +19,8 @@ _RESULTS = _MOODLE + "mod/lti/service/gradebookservices/classes/local/resources/
 _MEMBERSHIPS = _MOODLE + "mod/lti/service/memberships/classes/local/service/memberships.php"
 _AGS = "https://www.imsglobal.org/spec/lti-ags/v2p0/"
 _CANVAS_SCORES = "https://github.com/instructure/canvas-lms/blob/master/app/controllers/lti/ims/scores_controller.rb"
+_CANVAS_DOCS = "https://developerdocs.instructure.com/services/canvas/external-tools/lti/"
+_D2L_AUDIENCE = "https://api.brightspace.com/auth/token"
 _PM = "https://www.imsglobal.org/spec/lti-pm-s/v0p1"
 
 GENERIC = Profile(
@@ -55,6 +60,9 @@ MOODLE = Profile(
     token_media_type="text/html",  # noqa: S106 - a media type, not a secret.
     deep_linking_takes_label=False,
     key_set_blocked_by_default=True,
+    scopes_granted_silently_cut=True,
+    link_header_malformed=True,
+    score_errors=(ScoreError(400, "incorrect score received", "not_gradable"),),
     quirks=(
         Quirk("timestamp_resolution", "Grades keep whole seconds, so two scores in one second answer 409.", _SCORES),
         Quirk("equal_timestamp_refused", "A repeated score has the stored grade's second and answers 409.", _SCORES),
@@ -81,6 +89,19 @@ MOODLE = Profile(
             "Private addresses and ports other than 80 and 443 are blocked for the LMS's own requests.",
             _MOODLE + "lib/classes/files/curl_security_helper.php",
         ),
+        Quirk(
+            "scopes_granted_silently_cut",
+            "Scopes that are not granted are left out without a word.",
+            _MOODLE + "mod/lti/token.php",
+        ),
+        Quirk(
+            "link_header_malformed",
+            "Curly quotes around rel and &amp; in the address.",
+            _MOODLE + "mod/lti/service/gradebookservices/classes/local/resources/lineitems.php",
+        ),
+        Quirk(
+            "score_errors", "Also said of a teacher or an unenrolled user; the words are in the HTTP reason.", _SCORES
+        ),
     ),
 )
 
@@ -91,7 +112,30 @@ CANVAS = Profile(
     timestamp_resolution=timedelta(seconds=1),
     pending_clears_grade=True,
     platform_storage=True,
+    score_errors=(ScoreError(400, "last updated timestamp", "older_timestamp"),),
+    deployments_come_later=True,
+    frame_sources=("https://*.instructure.com",),
+    registration_extras=(
+        ("https://canvas.instructure.com/lti/privacy_level", "name_only"),
+        ("https://canvas.instructure.com/lti/vendor", "Kopir"),
+    ),
     quirks=(
+        Quirk("score_errors", "An older timestamp is a 400 with this text, not a 409.", _CANVAS_SCORES),
+        Quirk(
+            "deployments_come_later",
+            "A deployment is made per account or course, after the tool is switched on.",
+            _CANVAS_DOCS + "file.registration",
+        ),
+        Quirk(
+            "frame_sources",
+            "The issuer is one for all; each school's pages have a host of their own.",
+            _CANVAS_DOCS + "file.lti_launch_overview",
+        ),
+        Quirk(
+            "registration_extras",
+            "Without a privacy level launches are anonymous; e-mail is not asked for.",
+            _CANVAS_DOCS + "file.registration",
+        ),
         Quirk("timestamp_resolution", "Milliseconds are kept; whole seconds are safe everywhere.", _CANVAS_SCORES),
         Quirk("pending_clears_grade", "Progress other than FullyGraded or PendingManual clears it.", _CANVAS_SCORES),
         Quirk("platform_storage", "The frame post_message_forwarding keeps data for the tool.", _PM),
@@ -107,7 +151,23 @@ D2L = Profile(
     zero_omitted_in_results=True,
     accepted_may_be_overridden=True,
     roster_limit=200,
+    line_items_page_limit=200,
+    token_audience=_D2L_AUDIENCE,
+    registration_token_given=False,
     quirks=(
+        Quirk(
+            "token_audience",
+            "One audience for all; the token URL is refused.",
+            "https://github.com/hypothesis/lms/blob/main/lms/product/d2l/_plugin/misc.py",
+        ),
+        Quirk(
+            "registration_token_given",
+            "The registration page is opened without a token.",
+            "https://github.com/openwebwork/webwork2/pull/2993",
+        ),
+        Quirk(
+            "line_items_page_limit", "Pages hold 200 at most.", "https://github.com/dmitry-viskov/pylti1.3/issues/45"
+        ),
         Quirk("timestamp_resolution", "As the generic profile; not measured.", _AGS),
         Quirk("equal_timestamp_refused", "As the generic profile; not measured.", _AGS),
         Quirk("zero_omitted_in_results", "As the generic profile; not measured.", _AGS),
@@ -116,7 +176,8 @@ D2L = Profile(
     ),
 )
 
-PROFILES: dict[str, Profile] = {profile.key: profile for profile in (GENERIC, MOODLE, CANVAS, D2L)}
+_ALL = (GENERIC, MOODLE, CANVAS, D2L, BLACKBOARD, SAKAI, OPEN_EDX)
+PROFILES: dict[str, Profile] = {profile.key: profile for profile in _ALL}
 _BY_FAMILY = {code: profile for profile in PROFILES.values() for code in profile.family_codes}
 
 

@@ -110,7 +110,8 @@ class AssignmentAndGradeService:
         """
         url, body = below(line_item_url, "scores"), score.to_json()
         try:
-            return classify(self._client.send("POST", url, (Scope.SCORE,), content_type=Media.SCORE, body=body))
+            reply = self._client.send("POST", url, (Scope.SCORE,), content_type=Media.SCORE, body=body)
+            return classify(reply, self._client.registration.profile)
         except TokenUnavailable:
             raise
         except Retriable as error:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from connector.base.errors import Retriable
 from connector.base.i18n import N_, Message, say
 from connector.base.outbound import Reply
+from lti.profiles import PROFILES, profile_for
 from lti.tool.service import is_page, is_throttled
 
 
@@ -85,12 +86,6 @@ _TABLE = (
     _Row(ScoreStatus.FORBIDDEN, lambda reply, _: reply.status == 403, "scope, or another tool's column"),
     _Row(ScoreStatus.GONE, lambda reply, _: reply.status in (404, 410), "column or course deleted"),
     _Row(ScoreStatus.OLDER_TIMESTAMP, lambda reply, _: reply.status == 409, "AGS 2.0 §3.4.3; Moodle scores.php"),
-    _Row(ScoreStatus.OLDER_TIMESTAMP, lambda reply, text: reply.status == 400 and "last updated timestamp" in text,
-         "Canvas lti/ims/scores_controller.rb"),
-    _Row(ScoreStatus.NOT_GRADABLE, lambda reply, text: reply.status == 400 and "incorrect score received" in text,
-         "Moodle: a teacher, an unenrolled or an unknown user; the text is in the HTTP reason"),
-    _Row(ScoreStatus.NOT_GRADABLE, lambda reply, text: reply.status == 400 and "user could not be found" in text,
-         "Blackboard"),
     _Row(ScoreStatus.NOT_GRADABLE, lambda reply, _: reply.status == 400 and reply.body.strip() == b"[]"
          and "score+json" in reply.media_type, "Moodle behind a proxy or HTTP/2, where the reason is lost"),
     _Row(ScoreStatus.LOCKED, lambda reply, _: reply.status == 500 and reply.body.strip() == b"[]",
@@ -100,11 +95,26 @@ _TABLE = (
 )  # fmt: skip
 
 
-def classify(reply: Reply) -> ScoreOutcome:
-    """Return what an answer to a score means; neither text nor reason is kept, Moodle echoes the score in them."""
+def classify(reply: Reply, profile: str = "generic") -> ScoreOutcome:
+    """Return what an answer to a score means; neither text nor reason is kept, Moodle echoes the score in them.
+
+    Args:
+        reply: The answer.
+        profile: Key of the platform's profile, whose own words for a refusal are looked for first.
+    """
     text = f"{reply.reason} {reply.text[:2000]}".lower()
-    row = next(row for row in _TABLE if row.matches(reply, text))
-    return ScoreOutcome(row.status, reply.status, reply.retry_after, platform_time(reply))
+    status = _in_own_words(reply.status, text, profile)
+    if status is None:
+        status = next(row.status for row in _TABLE if row.matches(reply, text))
+    return ScoreOutcome(status, reply.status, reply.retry_after, platform_time(reply))
+
+
+def _in_own_words(status: int, text: str, profile: str) -> ScoreStatus | None:
+    """Return what a product's own words mean; a product that was not told apart is tried against them all."""
+    own = profile_for(profile)
+    known = [error for one in (own, *PROFILES.values()) for error in one.score_errors]
+    cause = next((error.cause for error in known if error.status == status and error.text in text), None)
+    return ScoreStatus(cause) if cause else None
 
 
 def without_answer(error: Retriable) -> ScoreOutcome:

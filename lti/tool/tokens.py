@@ -18,6 +18,7 @@ from connector.base.i18n import N_, Message, say
 from connector.base.ids import new_id
 from connector.base.outbound import Outbound, Reply
 from lti.errors import TokenRefused, TokenUnavailable
+from lti.profiles import profile_for
 from lti.tool.ports import AccessToken, NoTokenStore, Registration, SigningKeys, TokenKey, TokenStore
 from lti.tool.signature import sign
 from lti.tool.wire import from_json, number
@@ -114,7 +115,7 @@ class TokenSource:
         claims = {
             "iss": registration.client_id,
             "sub": registration.client_id,
-            "aud": registration.token_audience or registration.token_url,
+            "aud": _audience(registration),
             "iat": int((now - BACKDATED).timestamp()),
             "exp": int((now + ASSERTION_LIFETIME).timestamp()),
             "jti": new_id(),
@@ -136,6 +137,10 @@ class TokenSource:
                           scopes=names)  # fmt: skip
             raise TokenRefused("token_scope_not_granted", message)
         return AccessToken(secret, granted, self._clock() + timedelta(seconds=_lifetime(value.get("expires_in"))))
+
+
+def _audience(registration: Registration) -> str:
+    return registration.token_audience or profile_for(registration.profile).token_audience or registration.token_url
 
 
 def _lifetime(value: object) -> int:
