@@ -75,7 +75,7 @@ def set_lms_mark(teacher: SignedIn, title: str, user: str, mark: Decimal) -> Non
     page = teacher.person.open(teacher.course.link("/grade/report/grader/"))
     item = next(item for item, name in _LMS_COLUMN.findall(page.html) if name.strip() == title)
     cell = teacher.person.open(page.link(f"itemid={item}&userid={user}"))
-    teacher.person.submit(cell.form("override"), "override", mark=str(mark))
+    teacher.person.submit(cell.form("override"), {"mark": str(mark)}, button="override")
 
 
 def set_journal_mark(journal_url: str, work: str, person: str, mark: str, was: str) -> None:
@@ -85,4 +85,4 @@ def set_journal_mark(journal_url: str, work: str, person: str, mark: str, was: s
     token = _CSRF.search(page.html)
     form = Form(f"{journal_url}/cells", "POST")
     fields = {"kind": "mark", "place": work, "person": person, "value": mark, "was": was}
-    teacher.submit(form, **fields, csrf=token.group(1) if token else "")
+    teacher.submit(form, {**fields, "csrf": token.group(1) if token else ""})

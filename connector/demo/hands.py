@@ -31,7 +31,7 @@ def sign_in(lms_url: str, user: str) -> SignedIn:
     front = person.open(f"{lms_url}/")
     for form in front.forms:
         if form.fields.get("user") == user or ("user", user) in form.buttons:
-            return SignedIn(person, person.submit(form, user=user))
+            return SignedIn(person, person.submit(form, {"user": user}))
     raise Fatal("no_such_user", say(N_("The rehearsal LMS has no user {user}."), user=user))
 
 
@@ -53,11 +53,11 @@ def add_test(teacher: SignedIn, file: Path = SAMPLE, title: str = TEST_TITLE) ->
     person = teacher.person
     picker = add_activity(teacher, "online_test")
     report = person.submit(picker.form("upload"), files={"file": (file.name, file.read_bytes())})
-    settings = person.submit(report.form("take"), title=title)
+    settings = person.submit(report.form("take"), {"title": title})
     form = settings.form("settings")
     for unwanted in ("shuffle", "paging"):
         form.fields.pop(unwanted, None)
-    return save(person, person.follow(person.submit(form, title=title, minutes="20")))
+    return save(person, person.follow(person.submit(form, {"title": title, "minutes": "20"})))
 
 
 def add_simple(teacher: SignedIn, plugin: str) -> Sheet:
@@ -85,7 +85,7 @@ def take_test(who: SignedIn, number: int, title: str = TEST_TITLE) -> Sheet:
     answers: dict[str, str | list[str]] = {}
     for place, fieldset in enumerate(_FIELDSET.findall(sitting.html)):
         answers.update(_fields(form, fieldset, number, place))
-    return who.person.submit(form, "submit", **answers)
+    return who.person.submit(form, answers, button="submit")
 
 
 def _fields(form: Form, fieldset: str, pupil: int, place: int) -> dict[str, str | list[str]]:

@@ -114,19 +114,25 @@ class Person:
         return self._send(urllib.request.Request(url, headers=self._headers))  # noqa: S310 -- our own sites.
 
     def submit(
-        self, form: Form, button: str = "", files: Mapping[str, tuple[str, bytes]] | None = None, **fields: str
+        self,
+        form: Form,
+        fields: Mapping[str, str | list[str]] | None = None,
+        *,
+        button: str = "",
+        files: Mapping[str, tuple[str, bytes]] | None = None,
     ) -> Sheet:
         """Send a form with some fields changed.
 
         Args:
             form: The form.
+            fields: What the person typed or chose.
             button: Name or value of the button to press; the first by default.
             files: File name and content by field.
-            fields: What the person typed or chose.
         """
-        values: dict[str, str | list[str]] = {**form.fields, **fields}
+        chosen = fields or {}
+        values: dict[str, str | list[str]] = {**form.fields, **chosen}
         for name, value in form.buttons:
-            if name and name not in fields and (not button or button in (name, value)):
+            if name and name not in chosen and (not button or button in (name, value)):
                 values[name] = value
                 break
         if form.method == "GET":

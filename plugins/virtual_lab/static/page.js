@@ -4,6 +4,8 @@ const said = document.getElementById("said");
 const rows = document.querySelector("#readings tbody");
 const token = document.querySelector("meta[name=kopir-token]")?.content ?? "";
 
+const comma = (text) => (document.documentElement.lang === "en" ? text : text.replace(".", ","));
+
 const cell = (text, number) => {
   const td = document.createElement("td");
   td.textContent = text;
@@ -24,7 +26,7 @@ addEventListener("message", async (event) => {
     const reading = await reply.json();
     if (reply.ok) {
       const row = document.createElement("tr");
-      row.append(cell(String(rows.rows.length + 1)), cell(reading.voltage, true), cell(reading.current, true));
+      row.append(cell(String(rows.rows.length + 1)), cell(comma(reading.voltage), true), cell(comma(reading.current), true));
       rows.append(row);
       row.scrollIntoView({ block: "nearest" });
       said.textContent = "";
