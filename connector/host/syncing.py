@@ -36,6 +36,7 @@ from sync.systems.contract import System
 from sync.systems.kopir import KopirSystem
 from sync.systems.kundelik import KundelikClient, KundelikSystem
 from sync.systems.kundelik.bucket import TokenBucket
+from sync.systems.kundelik.quirks import BURST
 from sync.systems.kundelik.signin import Credentials, Grant, renew, sign_in
 from sync.systems.lti_advantage import Course, LtiAdvantageSystem, Platform
 
@@ -147,13 +148,13 @@ class SystemsByKey:
 
     def _kundelik(self, side: Wanted) -> System:
         url = str(side.settings.get("base_url") or JOURNAL_URL)
-        rate = side.settings.get("calls_per_second")
+        rate = _rate(side.settings.get("calls_per_second"))
         known = self._runtime.registry.school(school_id=side.school)
         client = KundelikClient(
             self._runtime.outbound,
             url,
             self._token(side, url),
-            bucket=TokenBucket(float(rate), max(20, int(rate))) if rate else None,
+            bucket=TokenBucket(rate, max(BURST, int(rate))) if rate else None,
             zone=known.time_zone if known else "Asia/Almaty",
             clock=self._runtime.clock,
         )
@@ -207,6 +208,24 @@ class JournalAccount:
                 # A refresh token that is no longer known is no fault of the login: sign in anew.
                 pass
         return sign_in(self._outbound, self._url, self._login)
+
+
+def _rate(value: object) -> float | None:
+    """Return our limit of calls to a journal, or None for the usual one.
+
+    Raises:
+        Fatal: It is no number above zero (``bad_setting``).
+    """
+    if value is None or value == "":
+        return None
+    try:
+        rate = float(str(value))
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= 1000:
+        text = N_("calls_per_second must be a number above 0, at most 1000; not {value}.")
+        raise Fatal("bad_setting", say(text, value=value))
+    return rate
 
 
 def _platform(runtime: Runtime, side: Wanted) -> tuple[Registration, str]:

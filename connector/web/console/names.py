@@ -40,6 +40,7 @@ class Names:
     _groups: dict[str, GroupLink] | None = None
     _lessons: dict[str, dict[str, Lesson]] = field(default_factory=dict)
     _items: dict[str, dict[str, ItemLink]] = field(default_factory=dict)
+    _orders: dict[str, dict[str, int]] = field(default_factory=dict)
     _columns: dict[tuple[str, str], dict[str, LineItem]] = field(default_factory=dict)
 
     @property
@@ -98,6 +99,17 @@ class Names:
         right = self._column(key.group, "right", work.right_item) if work.right_item else None
         title = (left.title if left else "") or (right.title if right else "")
         return Place(group, title, self.lessons(key.group).get(work.right_lesson), made=not work.right_item)
+
+    def order(self, link: str) -> dict[str, int]:
+        """Return the place of each linked pupil in the journal's own list: how a teacher reads a class."""
+        if link not in self._orders:
+            lines = people.roster(self.db, self.connection.school, link, "right")
+            self._orders[link] = {line.person.id: line.position for line in lines if line.person is not None}
+        return self._orders[link]
+
+    def by_class_list(self, link: str, whom: str) -> tuple[int, str]:
+        """Return what pupils of a group are sorted by: the journal's place, else the name."""
+        return self.order(link).get(whom, 1_000_000), self.person(whom).casefold()
 
     def roster(self, side: str, link: str) -> dict[str, str]:
         """Return a side's own names by its own ids, in its order."""

@@ -101,8 +101,9 @@ def _group(
         for whom, (left, right) in pairs.items()
         if left in lefts and right in rights and left in pupils
     ]
-    made.linked.sort(key=lambda one: one.left.casefold())
-    for one in open_:
+    made.linked.sort(key=lambda one: names.by_class_list(link, one.person))
+    seats = {line.external_id: line.position for line in people.roster(db, names.connection.school, link, "right")}
+    for one in sorted(open_, key=lambda one: seats.get(one.right_id, 0)):
         if one.group_link == link:
             target = made.proposed if one.state == "proposed" else made.waiting
             target.append(_proposed(names, one, rights.get(one.right_id, "")))

@@ -95,6 +95,7 @@ class HoldView:
 class ConflictView:
     """One cell that two people changed apart."""
 
+    id: str
     key: str
     person: str
     place: Place
@@ -191,8 +192,7 @@ def view_plan(db: Connection, names: Names, plan: StoredPlan, wanted: str = "") 
     view.reported = layout.blocks(row for row in rows if row.state == "reported")
     view.unsure = layout.blocks(row for row in rows if row.state == "not_compared")
     view.works = [_work(names, work) for work in plan.works]
-    moving = {row.key for row in rows}
-    view.agreed = max(0, _bases(db, names) - len(moving & _base_keys(db, names, moving)))
+    view.agreed = _agreed(db, names, view.run, {row.key for row in rows})
     return view
 
 
@@ -230,7 +230,8 @@ class _Layout:
         block = Block(which, key.kind.value, rows[0].side, self._names.place(key), len(rows), register=register)
         if which == self._wanted or len(rows) <= self._room:
             self._room -= len(rows)
-            block.lines = sorted((self._line(row) for row in rows), key=lambda line: line.person.casefold())
+            ordered = sorted(rows, key=lambda row: self._names.by_class_list(row.group_link, row.person))
+            block.lines = [self._line(row) for row in ordered]
         return block
 
     def _line(self, row: ChangeRow) -> Line:
@@ -263,21 +264,36 @@ def _work(names: Names, work: dict[str, str]) -> Place:
     return Place(names.group(work["group_link"]), work.get("title", ""), lesson, made=True)
 
 
-def _bases(db: Connection, names: Names) -> int:
-    mine = (base.c.school_id == names.connection.school, base.c.connection == names.connection.id)
-    return int(db.scalar(select(func.count()).select_from(base).where(*mine)) or 0)
+_READ_FOR: dict[str, tuple[str, ...]] = {"result": ("grade",), "item": ("grade",), "attendance": ("attendance",)}
 
 
-def _base_keys(db: Connection, names: Names, keys: set[str]) -> set[str]:
-    return set(cells.base_of(db, names.connection.school, names.connection.id, keys))
+def _agreed(db: Connection, names: Names, run: RunRow, moving: set[str]) -> int:
+    """Count the cells that hold what was last agreed; what the run could not compare is not among them."""
+    connection = names.connection
+    query = (
+        select(base.c.kind, base.c.group_link, func.count())
+        .where(base.c.school_id == connection.school, base.c.connection == connection.id)
+        .group_by(base.c.kind, base.c.group_link)
+    )
+    blind = {
+        (kind, one["group_link"])
+        for one in run.not_compared
+        for kind in _READ_FOR.get(one["kind"], ("grade", "attendance"))
+    }
+    seen = {(kind, link): number for kind, link, number in db.execute(query) if not blind & {(kind, link), (kind, "")}}
+    known = cells.base_of(db, connection.school, connection.id, moving)
+    changed = sum((CellKey.parse(key).kind.value, CellKey.parse(key).group) in seen for key in known)
+    return max(0, sum(seen.values()) - changed)
 
 
 def view_conflicts(db: Connection, names: Names) -> list[ConflictView]:
     """Return the open conflicts, by class, work and pupil."""
     found = conflicts.of(db, names.connection.school, names.connection.id)
     names.load_people(row.person for row in found)
-    views = [
+    found.sort(key=lambda row: (row.group_link, row.item, names.by_class_list(row.group_link, row.person)))
+    return [
         ConflictView(
+            row.id,
             row.key,
             names.person(row.person),
             names.place(CellKey.parse(row.key)),
@@ -290,21 +306,15 @@ def view_conflicts(db: Connection, names: Names) -> list[ConflictView]:
         )
         for row in found
     ]
-    return sorted(views, key=lambda view: (view.place.group, view.place.title, view.person.casefold()))
 
 
 def view_missed(run: RunRow) -> list[Missed]:
     """Return what a run did not compare; one line per side, kind and reason of a group."""
-    found = {
-        Missed(
-            one.get("title", ""),
-            one["side"],
-            words.said(words.RECORDS, one["kind"]),
-            words.read_reason(one["reason"]),
-        ): None
-        for one in run.not_compared
-    }
-    return list(found)
+    seen = {(one.get("title", ""), one["side"], one["kind"], one["reason"]): None for one in run.not_compared}
+    return [
+        Missed(title, side, words.said(words.RECORDS, kind), words.read_reason(reason))
+        for title, side, kind, reason in seen
+    ]
 
 
 def chosen_keys(rows: Iterable[ChangeRow], blocks: Iterable[str]) -> list[str]:

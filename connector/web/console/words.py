@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from connector.base.i18n import N_, Message, say
 from mappings.attendance import WORDS, Attendance
 from sync.reconcile.decide import RULE_IDS, explain_rule
 from sync.reconcile.guard import HOLD_CODES, explain_hold
-from sync.reconcile.match import explain_match
+from sync.reconcile.match import MATCH_REASONS, explain_match
 
 SYSTEMS = {"moodle": "Moodle", "kundelik": "Kundelik", "kopir": "Kopir"}
 
@@ -126,6 +127,39 @@ _ATTENDANCE: dict[Attendance, str] = {
     Attendance.NOT_RECORDED: N_("not recorded"),
 }
 
+DECISIONS: dict[str, str] = {
+    "none": N_("Nothing is to be done"),
+    "adopt": N_("Both hold the same; it is noted as agreed"),
+    "write_left": N_("The LMS's side gets"),
+    "write_right": N_("The journal gets"),
+    "create_left": N_("The LMS's side gets"),
+    "create_right": N_("The journal gets"),
+    "clear_left": N_("It is taken out on the LMS's side"),
+    "clear_right": N_("It is taken out of the journal"),
+    "delete_left": N_("It is taken out on the LMS's side"),
+    "delete_right": N_("It is taken out of the journal"),
+    "conflict": N_("A conflict: a person decides"),
+    "report": N_("It is shown and not carried"),
+    "drop_base": N_("It is gone on both sides"),
+    "not_compared": N_("It was not compared"),
+}
+_STOPS: dict[str, str] = {
+    "not_started": N_("nobody has begun it."),
+    "freeze": N_("nothing is written on these days, as the mapping says."),
+    "plan_stale": N_("the mapping, the linked people or the classes changed since; compare anew."),
+    "plan_edited": N_("it is not the plan that was approved; compare anew."),
+    "other_plan": N_("another plan of this pair is being written."),
+    "lease_expired": N_("the worker was stopped in the middle; writing it goes on where it was cut off."),
+}
+_ACTORS: dict[str, str] = {"system": N_("Kopir"), "policy": N_("the mapping's rules")}
+_AUDIT: dict[str, str] = {
+    "resolved_left": N_("A person chose the LMS's value."),
+    "resolved_right": N_("A person chose the journal's value."),
+    "idnumber": N_("by the school's own number in the identity file"),
+    "iin": N_("by the IIN in the identity file"),
+    "person": N_("by hand"),
+}
+
 REMEDIES: dict[str, str] = {
     "no_place": N_("Give the work a date in the LMS, or make a work with the same title in the journal."),
     "ask_place": N_("Make a work with the same title and date in the journal; the next comparison finds it."),
@@ -174,6 +208,23 @@ def hold_reason(code: str) -> Message:
 def rule_words(rule: str) -> Message | str:
     """Return the rule that decided, in words."""
     return explain_rule(rule) if rule in RULE_IDS else rule
+
+
+def audit_reason(code: str) -> Message | str:
+    """Return why an entry of the audit was made."""
+    if code in _AUDIT:
+        return say(_AUDIT[code])
+    return explain_rule(code) if code in RULE_IDS else explain_match(code) if code in MATCH_REASONS else code
+
+
+def stop_reason(code: str) -> Message:
+    """Return why an approved plan is not being written, as the end of a sentence."""
+    return say(_STOPS[code]) if code in _STOPS else say(N_("it stopped with {code}."), code=code)
+
+
+def actor(code: str, t: Callable[[str], str]) -> str:
+    """Return who acted: the console's person by the name of the invitation, or what acts by itself."""
+    return t(_ACTORS[code]) if code in _ACTORS else code.removeprefix("operator:")
 
 
 def code_words(value: str) -> Message | str:
