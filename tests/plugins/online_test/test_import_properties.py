@@ -15,10 +15,8 @@ from plugins.online_test.numbers import parse_number
 from plugins.online_test.scoring import share
 
 ODD = st.text(alphabet="{}=~#%:\\->\n\t /$[]*.,<>!?&;TFabc0159қәі\ue000\u200b", max_size=200)
-PARTS = st.sampled_from(
-    "{ } = ~ # #### %50% %-100% -> :: // \\ \\= T 5 .. : [html] <p> <img> <![CDATA[ қазақ 3,14".split()  # noqa: SIM905
-    + ["\n", "\n\n", " ", "$CATEGORY: x"]
-)
+WORDS = "{ } = ~ # #### %50% %-100% -> :: // \\ \\= T 5 .. : [html] <p> <img> <![CDATA[ қазақ 3,14"
+PARTS = st.sampled_from([*WORDS.split(), "\n", "\n\n", " ", "$CATEGORY: x"])
 SOUP = st.lists(PARTS, max_size=60).map("".join)
 
 

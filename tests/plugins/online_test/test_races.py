@@ -18,7 +18,7 @@ from connector.db.tables.registry import school
 from plugins.contract import Outcome, Role
 from plugins.online_test import plugin
 from plugins.online_test import tables as t
-from plugins.online_test.attempts import close_job
+from plugins.online_test.attempts import close, close_job, find_attempt
 from plugins.testkit import TestRoom
 from tests.plugins.online_test.kit import look, place, sit
 
@@ -61,6 +61,20 @@ def test_a_button_pressed_many_times_hands_in_once(busy: CountingRoom):
     sitting.answer_all()
     together(*[sitting.submit] * 8)
     assert [outcome.score_given for outcome in busy.handed] == [6]
+
+
+def test_who_comes_second_closes_nothing_and_moves_no_time(busy: CountingRoom):
+    sitting = sit(busy, place(busy, minutes="20"), busy.person("Айгүл"))
+    with busy.read() as db:
+        seen_open = find_attempt(db, busy.school_id, sitting.attempt)
+    assert seen_open is not None
+    sitting.submit()
+    busy.advance(minutes=30)
+    with busy.write() as db:
+        assert close(busy, db, seen_open) is False
+        kept = find_attempt(db, busy.school_id, sitting.attempt)
+    assert kept is not None
+    assert (kept.closed_by, kept.submitted_at) == ("pupil", seen_open.started_at)
 
 
 def test_the_deadlines_job_and_the_pupil_at_once_hand_in_once(busy: CountingRoom):
