@@ -278,9 +278,12 @@ def _agreed(db: Connection, names: Names, run: RunRow, moving: set[str]) -> int:
     blind = {
         (kind, one["group_link"])
         for one in run.not_compared
+        if one["kind"] != "group"
         for kind in _READ_FOR.get(one["kind"], ("grade", "attendance"))
     }
-    seen = {(kind, link): number for kind, link, number in db.execute(query) if not blind & {(kind, link), (kind, "")}}
+    seen: dict[tuple[str, str], int] = {
+        (kind, link): number for kind, link, number in db.execute(query) if (kind, link) not in blind
+    }
     known = cells.base_of(db, connection.school, connection.id, moving)
     changed = sum((CellKey.parse(key).kind.value, CellKey.parse(key).group) in seen for key in known)
     return max(0, sum(seen.values()) - changed)
