@@ -5,6 +5,7 @@ import re
 import pytest
 
 from mappings.findings import errors_in
+from mappings.identity import read_identity_file
 from mappings.load import read_mapping
 from mappings.rules import Mapping
 from mappings.run_tests import run_tests
@@ -51,3 +52,14 @@ def test_every_hold_named_on_the_page_is_one_and_stands_in_its_group() -> None:
     assert named == RELEASABLE - {"canary"}
     assert lasting <= HOLD_CODES | MATCH_REASONS
     assert not lasting & (RELEASABLE | WAITS_FOR_A_YES)
+
+
+def test_every_header_of_the_identity_file_on_the_page_is_read() -> None:
+    section = PAGE.read_text("utf-8").partition("## The identity file")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([^|]+) \| (`[^|]+) \|$", section, re.MULTILINE)
+    assert len(rows) == 4
+    for column, headers in rows:
+        for header in re.findall(r"`([^`]+)`", headers):
+            other = "moodle id" if "LMS" not in column else "idnumber"
+            read = read_identity_file(f"{header};{other}\n".encode())
+            assert read.findings == (), f"{header}: {read.findings}"
