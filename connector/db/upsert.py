@@ -10,7 +10,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 
 def upsert(
-    db: Connection, table: Table, values: Mapping[str, Any], key: Sequence[str], *, keep: Sequence[str] = ()
+    db: Connection,
+    table: Table,
+    values: Mapping[str, Any],
+    key: Sequence[str],
+    *,
+    keep: Sequence[str] = (),
+    changes: Mapping[str, Any] | None = None,
 ) -> Row[Any]:
     """Insert a row, or bring the one with the same key up to date; return the row as it then stands.
 
@@ -20,9 +26,11 @@ def upsert(
         values: Every column to write.
         key: The columns that tell whether the row is there already.
         keep: Columns that an existing row keeps.
+        changes: Expressions over an existing row's columns, instead of the values.
     """
     insert = (postgresql if db.dialect.name == "postgresql" else sqlite).insert(table).values(values)
     changed = {name: insert.excluded[name] for name in values if name not in key and name not in keep}
+    changed.update(changes or {})
     if not changed:
         changed = {key[0]: insert.excluded[key[0]]}
     return db.execute(insert.on_conflict_do_update(index_elements=list(key), set_=changed).returning(table)).one()

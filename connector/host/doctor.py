@@ -111,7 +111,7 @@ def _platform(runtime: Runtime, registration: Registration) -> Iterator[Finding]
         text = N_("{issuer}: its keys cannot be read. {why}")
         yield Finding(Level.ERROR, "platform_keys", say(text, issuer=registration.issuer, why=error.message))
         return
-    if reply.status != 200:
+    if reply.status != 200 or not _has_keys(reply):
         text = N_("{issuer}: {url} answers {status} instead of its keys. Check the keyset URL.")
         values = {"issuer": registration.issuer, "url": registration.jwks_url, "status": reply.status}
         yield Finding(Level.ERROR, "platform_keys", say(text, **values))
@@ -120,10 +120,21 @@ def _platform(runtime: Runtime, registration: Registration) -> Iterator[Finding]
     yield from _skew(reply, registration)
 
 
+def _has_keys(reply: Reply) -> bool:
+    try:
+        document = reply.json()
+    except ValueError:
+        return False
+    return isinstance(document, dict) and isinstance(document.get("keys"), list) and bool(document["keys"])
+
+
 def _skew(reply: Reply, registration: Registration) -> Iterator[Finding]:
     if "date" not in reply.headers:
         return
-    theirs = parsedate_to_datetime(reply.headers["date"])
+    try:
+        theirs = parsedate_to_datetime(reply.headers["date"]).replace(tzinfo=UTC)
+    except ValueError:
+        return
     seconds = round((datetime.fromtimestamp(reply.sent_at, UTC) - theirs).total_seconds())
     if abs(seconds) > _SKEW_WARNING_SECONDS:
         text = N_(

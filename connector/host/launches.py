@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -108,11 +109,14 @@ def _account(db: Connection, school_id: str, launched: Launch, now: datetime) ->
     if launched.subject is None:
         return None
     names = launched.names
+    parts = [part for part in (names.family, names.given) if part]
+    told = {
+        "display_name": names.full or " ".join(parts), "family_name": names.family, "given_name": names.given,
+        "sourcedid": launched.lis.person_sourcedid,
+    }  # fmt: skip
     values = {
         "school_id": school_id, "id": new_id(), "issuer": launched.registration.issuer, "sub": launched.subject,
-        "registration_id": launched.registration.id, "display_name": names.full or "",
-        "family_name": names.family or "", "given_name": names.given or "",
-        "sourcedid": launched.lis.person_sourcedid or "", "seen_at": now,
+        "registration_id": launched.registration.id, "seen_at": now, **_told(told),
     }  # fmt: skip
     return str(upsert(db, account, values, ("school_id", "issuer", "sub"), keep=("id",)).id)
 
@@ -123,14 +127,29 @@ def _context(db: Connection, school_id: str, launched: Launch, now: datetime) ->
     values = {
         "school_id": school_id, "id": new_id(), "issuer": launched.registration.issuer,
         "registration_id": launched.registration.id, "deployment_id": launched.deployment_id,
-        "context_id": launched.context.id, "label": launched.context.label or "",
-        "title": launched.context.title or "",
-        "memberships_url": launched.nrps.memberships_url if launched.nrps else None,
-        "line_items_url": launched.ags.line_items if launched.ags else None,
-        "scopes": sorted(launched.ags.scopes) if launched.ags else [], "seen_at": now,
+        "context_id": launched.context.id, "scopes": [], "seen_at": now,
+        **_told({"label": launched.context.label, "title": launched.context.title}),
     }  # fmt: skip
+    kept = ["id"]
+    if launched.nrps is not None:
+        values["memberships_url"] = launched.nrps.memberships_url
+    if launched.ags is not None:
+        values |= {"line_items_url": launched.ags.line_items, "scopes": sorted(launched.ags.scopes)}
+    else:
+        # A message without the gradebook's claim (deep linking may lack it) does not take the gradebook away.
+        kept.append("scopes")
     key = ("school_id", "issuer", "deployment_id", "context_id")
-    return str(upsert(db, context, values, key, keep=("id",)).id)
+    return str(upsert(db, context, values, key, keep=kept).id)
+
+
+def _told(values: Mapping[str, str | None]) -> dict[str, str]:
+    """Return what the launch does tell, as text that a database takes; what it leaves out stays as it was."""
+    return {name: storable(value) for name, value in values.items() if value}
+
+
+def storable(text: str) -> str:
+    """Return a text without what no database keeps: NUL, and halves of letters that a cut left behind."""
+    return text.replace("\x00", "").encode("utf-8", "ignore").decode()
 
 
 def _link(db: Connection, school_id: str, launched: Launch, context_id: str | None, now: datetime) -> str | None:
@@ -138,9 +157,10 @@ def _link(db: Connection, school_id: str, launched: Launch, context_id: str | No
         return None
     values = {
         "school_id": school_id, "id": new_id(), "context": context_id, "link_id": launched.resource_link.id,
-        "title": launched.resource_link.title or "",
-        "line_item_url": launched.ags.line_item if launched.ags else None, "seen_at": now,
+        "seen_at": now, **_told({"title": launched.resource_link.title}),
     }  # fmt: skip
+    if launched.ags is not None:
+        values["line_item_url"] = launched.ags.line_item
     activity_id = _activity(db, school_id, launched.custom.get(ACTIVITY_PARAMETER, ""))
     if activity_id is not None:
         values["activity"] = activity_id
@@ -194,13 +214,21 @@ def find_session(runtime: Runtime, launch_id: str, cookie: str) -> Session | Non
         cookie: ``<school id>.<secret>``, from the cookie whose Path is this launch.
     """
     school_id, _, secret = cookie.partition(".")
-    if not (is_id(school_id) and is_id(launch_id) and secret):
+    if not (is_id(school_id) and is_id(launch_id) and secret and secret.isascii()):
         return None
     with runtime.database.school(school_id, write=False) as db:
         row = db.execute(_session_query(school_id, launch_id)).first()
-    if row is None or row.secret_hash != fingerprint(secret) or row.expires_at <= runtime.clock():
+    if row is None or not hmac.compare_digest(row.secret_hash, fingerprint(secret)):
         return None
-    return _session(row)
+    return _session(row) if row.expires_at > runtime.clock() else None
+
+
+def school_of_launch(runtime: Runtime, launch_id: str) -> str | None:
+    """Return the school of a launch, for a page that may not open it; asked of the service role."""
+    if not is_id(launch_id):
+        return None
+    with runtime.database.service(write=False) as db:
+        return db.execute(select(launch.c.school_id).where(launch.c.id == launch_id)).scalar_one_or_none()
 
 
 def _session_query(school_id: str, launch_id: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +10,22 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
+from connector.base.errors import Fatal
+from connector.base.i18n import N_, say
 from connector.base.ids import new_id
 from connector.base.secrets import Vault, fingerprint, new_key
 from connector.db.database import Database
-from connector.db.tables.registry import access_token, deployment, key_set, registration, school, signing_key
+from connector.db.tables.registry import (
+    access_token,
+    deployment,
+    key_set,
+    registration,
+    school,
+)
 from connector.db.upsert import upsert
-from lti.tool.keys import from_pem, new_signing_key, public_jwk, to_pem
-from lti.tool.ports import AccessToken, Registration, SigningKey, StoredKeySet, TokenKey
+from lti.tool.ports import AccessToken, Registration, StoredKeySet, TokenKey
 
 _HOSTS_FRESH_SECONDS = 5.0
 
@@ -61,6 +67,9 @@ class Registry:
 
     def find(self, issuer: str, client_id: str | None) -> Sequence[Registration]:
         """Return the registrations of an issuer, of one client when it is named."""
+        if "\x00" in issuer or "\x00" in (client_id or ""):
+            # Comes from anybody's login; PostgreSQL refuses to be asked.
+            return []
         query = select(registration).where(registration.c.issuer == issuer)
         if client_id is not None:
             query = query.where(registration.c.client_id == client_id)
@@ -118,13 +127,6 @@ class Registry:
             rows = db.execute(query).all()
         return tuple(sorted({origin for row in rows for origin in _origins(row)}))
 
-    def all_frame_origins(self) -> tuple[str, ...]:
-        """Return the origins of every registered platform, for a page that belongs to no school."""
-        query = select(registration.c.issuer, registration.c.auth_url, registration.c.frame_origins)
-        with self._database.service(write=False) as db:
-            rows = db.execute(query).all()
-        return tuple(sorted({origin for row in rows for origin in _origins(row)}))
-
     def private_hosts(self) -> frozenset[str]:
         """Return the hosts inside private networks that registered platforms may be reached at."""
         at, hosts = self._hosts
@@ -134,6 +136,10 @@ class Registry:
             hosts = frozenset(host for row in rows for host in row)
             self._hosts = (time.monotonic(), hosts)
         return hosts
+
+    def forget_hosts(self) -> None:
+        """Read the allowed private hosts anew at the next call: a platform was registered, changed or removed."""
+        self._hosts = (0.0, frozenset())
 
     def make_school(self, code: str, name: str, vault: Vault, now: datetime, language: str = "kk") -> School:
         """Make a school, or return the one that has this code."""
@@ -149,7 +155,11 @@ class Registry:
         return School(str(values["id"]), code, name, language, "Asia/Almaty")
 
     def add_platform(self, platform: Platform, school_id: str, kid: str, now: datetime) -> Registration:
-        """Register an LMS and its deployment; again with other values, it is brought up to date."""
+        """Register an LMS and its deployment; again with other values, it is brought up to date.
+
+        Raises:
+            Fatal: The deployment is another school's: its pupils would land among strangers.
+        """
         values = {
             "id": new_id(), "issuer": platform.issuer, "client_id": platform.client_id,
             "auth_url": platform.auth_url, "token_url": platform.token_url, "jwks_url": platform.jwks_url,
@@ -159,10 +169,27 @@ class Registry:
         keep = ("id", "kid", "created_at")
         with self._database.service() as db:
             row = upsert(db, registration, values, ("issuer", "client_id"), keep=keep)
+            _refuse_taken(db, row.id, platform.deployment_id, school_id)
             place = {"registration_id": row.id, "deployment_id": platform.deployment_id, "school_id": school_id}
             upsert(db, deployment, {**place, "created_at": now}, ("registration_id", "deployment_id"), keep=keep)
-        self._hosts = (0.0, frozenset())
+        self.forget_hosts()
         return _registration(row)
+
+
+def _refuse_taken(db: Connection, registration_id: str, deployment_id: str, school_id: str) -> None:
+    query = (
+        select(school.c.code)
+        .join(deployment, deployment.c.school_id == school.c.id)
+        .where(
+            deployment.c.registration_id == registration_id,
+            deployment.c.deployment_id == deployment_id,
+            deployment.c.school_id != school_id,
+        )
+    )
+    taken = db.execute(query).scalar_one_or_none()
+    if taken is not None:
+        text = N_("Deployment {deployment} of this LMS belongs to school {school} already.")
+        raise Fatal("deployment_taken", say(text, deployment=deployment_id, school=taken))
 
 
 def _registration(row: Any) -> Registration:
@@ -191,48 +218,6 @@ def origin_of(url: str) -> str:
 
 def _origins(row: Any) -> set[str]:
     return {origin_of(row.issuer), origin_of(row.auth_url), *row.frame_origins}
-
-
-class Keys:
-    """Our key pairs, sealed at rest and parsed once per process; implements ``lti.tool.ports.SigningKeys``."""
-
-    def __init__(self, database: Database, vault: Vault) -> None:
-        """Read through the service role."""
-        self._database = database
-        self._vault = vault
-        self._parsed: dict[str, SigningKey] = {}
-        self._lock = threading.Lock()
-
-    def make(self, now: datetime) -> str:
-        """Make and keep a new key pair; return its kid."""
-        key = new_signing_key()
-        values = {
-            "kid": key.kid, "sealed_pem": self._vault.seal(to_pem(key)), "public_jwk": public_jwk(key),
-            "state": "signing", "created_at": now,
-        }  # fmt: skip
-        with self._database.service() as db:
-            db.execute(signing_key.insert().values(values))
-        return key.kid
-
-    def for_registration(self, registration_: Registration) -> SigningKey:
-        """Return the key pair we sign with towards a registration."""
-        query = (
-            select(signing_key.c.kid, signing_key.c.sealed_pem)
-            .join(registration, registration.c.kid == signing_key.c.kid)
-            .where(registration.c.id == registration_.id)
-        )
-        with self._database.service(write=False) as db:
-            row = db.execute(query).one()
-        with self._lock:
-            if row.kid not in self._parsed:
-                self._parsed[row.kid] = from_pem(row.kid, self._vault.open(row.sealed_pem))
-            return self._parsed[row.kid]
-
-    def public(self) -> list[dict[str, str]]:
-        """Return the public keys platforms may need: all but the retired."""
-        query = select(signing_key.c.public_jwk).where(signing_key.c.state != "retired").order_by(signing_key.c.kid)
-        with self._database.service(write=False) as db:
-            return list(db.execute(query).scalars())
 
 
 class KeySetTable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from connector.base.errors import KopirError
+from connector.base.errors import KopirError, Retriable
 from connector.base.i18n import N_, Message, say, translate
 from connector.base.ids import new_id
 from connector.base.log import frames_of, get_logger
@@ -40,7 +40,7 @@ def _http(error: HTTPException) -> Response:
 
 def _ours(error: KopirError) -> Response:
     log.warning("refused", reason=error.reason)
-    return _page(400, say(N_("This cannot be done")), error.message)
+    return _page(503 if isinstance(error, Retriable) else 400, say(N_("This cannot be done")), error.message)
 
 
 def _unknown(error: Exception) -> Response:

@@ -10,7 +10,14 @@ from flask import Blueprint, abort, g, make_response, redirect, render_template,
 from werkzeug.wrappers import Response as WsgiResponse
 
 from connector.host.deep_linking import answer
-from connector.host.launches import Session, bind_activity, choose_language, deep_linking_of, find_session
+from connector.host.launches import (
+    Session,
+    bind_activity,
+    choose_language,
+    deep_linking_of,
+    find_session,
+    school_of_launch,
+)
 from connector.host.rooms import LaunchVisit, find_activity, make_activity
 from connector.web.dispatch import call, routes_of, to_request
 from connector.web.render import Frame, render
@@ -44,8 +51,9 @@ def _guard() -> WsgiResponse | None:
 
 
 def _no_session() -> WsgiResponse:
-    """Say honestly that no cookie arrived; the launch itself was good, so the LMS's frame may show this."""
-    allow_framing(runtime().registry.all_frame_origins())
+    """Say honestly that no cookie arrived; the frame of the launch's own school may show this, no other."""
+    school_id = school_of_launch(runtime(), g.launch_id)
+    allow_framing(runtime().registry.frame_origins(school_id) if school_id else ())
     return make_response(render_template("kopir/no_session.html", lang=browser_language()), 403)
 
 
@@ -115,7 +123,7 @@ def _serve(session: Session, plugin: Plugin, visit: LaunchVisit, path: str, *, p
     if session.role not in route.roles or (picking and session.role is not Role.TEACHER):
         abort(403)
     outcome = call(route, visit, to_request(path, args))
-    if isinstance(outcome, Placed):
+    if isinstance(outcome, Placed) and picking and outcome.placements:
         return _place(session, plugin.manifest.id, outcome.placements)
     title = visit.activity.title if visit.activity else visit.t(plugin.manifest.name)
     return render(outcome, plugin, visit, _frame(session, visit, title))
@@ -154,10 +162,12 @@ def _place(session: Session, plugin_id: str, placements: tuple[Placement, ...]) 
     here = runtime()
     with here.database.school(session.school_id) as db:
         made = [(make_activity(db, session, plugin_id, one, here.clock()), one) for one in placements]
-        if session.message_type != MessageType.DEEP_LINKING and session.resource_link:
+        if session.message_type == MessageType.DEEP_LINKING:
+            # Signed before the commit: what the LMS will not take is not kept either.
+            return _return(session, answer(here, session, made))
+        if session.resource_link:
             bind_activity(db, session.school_id, session.resource_link, made[0][0].id)
-            return redirect(address(""), 303)
-    return _return(session, answer(here, session, made))
+    return redirect(address(""), 303)
 
 
 @blueprint.post("/cancel")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, request
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as WsgiResponse
 
 from connector.base.log import get_logger
+from connector.host.deployments import note_deployment
 from connector.host.launches import Admitted, admit
 from connector.host.registry import School
 from connector.web.refusals import refusal_page
@@ -27,10 +29,10 @@ blueprint = Blueprint("lti", __name__, url_prefix="/lti")
 def login() -> WsgiResponse:
     """Answer a third-party initiated login (Security Framework 1.0 §5.1.1); nothing is written."""
     here = runtime()
-    params = request.form if request.method == "POST" else request.args
     try:
+        params = _form() if request.method == "POST" else request.args.to_dict()
         answer = begin_login(
-            params.to_dict(),
+            params,
             registrations=here.registry,
             signer=here.signer(STATE_PURPOSE),
             redirect_uri=here.launch_url,
@@ -49,12 +51,10 @@ def login() -> WsgiResponse:
 def launch() -> WsgiResponse:
     """Validate a launch, let it in once, and go to its own address space."""
     here = runtime()
-    if (request.content_length or 0) > MAX_LAUNCH_BYTES:
-        return _refuse(refuse(LaunchReason.TOO_LARGE, limit=MAX_LAUNCH_BYTES), 413)
-    form = request.form.to_dict()
     signer = here.signer(STATE_PURPOSE)
-    name = cookie_name_for(form, signer)
     try:
+        form = _form()
+        name = cookie_name_for(form, signer)
         launched = validate_launch(
             form,
             browser_secret=request.cookies.get(name) if name else None,
@@ -71,6 +71,15 @@ def launch() -> WsgiResponse:
     return _enter(admitted, name)
 
 
+def _form() -> dict[str, str]:
+    """Return the posted form; one that is too large is read no further, whether it says its length or not."""
+    request.max_content_length = MAX_LAUNCH_BYTES
+    try:
+        return request.form.to_dict()
+    except RequestEntityTooLarge as error:
+        raise refuse(LaunchReason.TOO_LARGE, limit=MAX_LAUNCH_BYTES) from error
+
+
 def _enter(admitted: Admitted, state_cookie: str | None) -> WsgiResponse:
     path = f"/l/{admitted.launch_id}/"
     response = redirect(path, 303)
@@ -82,7 +91,11 @@ def _enter(admitted: Admitted, state_cookie: str | None) -> WsgiResponse:
 
 
 def _known(registration: Registration, deployment_id: str) -> bool:
-    return runtime().registry.school_of(registration.id, deployment_id) is not None
+    if runtime().registry.school_of(registration.id, deployment_id) is not None:
+        return True
+    # The signature was checked before: this deployment is real, and waits until a person says whose it is.
+    note_deployment(runtime(), registration.id, deployment_id)
+    return False
 
 
 def _school(launched: Launch) -> School:
@@ -92,7 +105,8 @@ def _school(launched: Launch) -> School:
     return school
 
 
-def _refuse(refused: LaunchRefused, status: int = 400) -> Response:
+def _refuse(refused: LaunchRefused) -> Response:
+    status = 413 if refused.launch_reason is LaunchReason.TOO_LARGE else 400
     log.warning("launch_refused", reason=refused.reason, clause=refused.clause, registration=refused.registration_id)
     return refusal_page(refused, status)
 
@@ -100,6 +114,6 @@ def _refuse(refused: LaunchRefused, status: int = 400) -> Response:
 @blueprint.get("/jwks.json")
 def jwks() -> Response:
     """Publish our public keys (Security Framework 1.0 §6.3); platforms may keep them for ten minutes."""
-    response = make_response(jsonify(keys=runtime().keys.public()))
+    response = make_response(jsonify(keys=runtime().keys.public(runtime().clock())))
     response.headers["Cache-Control"] = "public, max-age=600"
     return response

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
 SELF = "'self'"
+# What stands in a policy comes from registrations and from launches: nothing in it may end a directive.
+_SOURCE = re.compile(r"https?://(\*\.)?[a-z0-9.\-\[\]:]+")
 _BASE: dict[str, str] = {
     "default-src": "'none'",
     "script-src": SELF,
@@ -24,8 +27,8 @@ _BASE: dict[str, str] = {
 
 def allow_framing(origins: Iterable[str]) -> None:
     """Let these origins frame the response being made."""
-    listed = " ".join(sorted({SELF, *origins}))
-    _policy()["frame-ancestors"] = listed
+    listed = {origin for origin in origins if _SOURCE.fullmatch(origin)}
+    _policy()["frame-ancestors"] = " ".join([SELF, *sorted(listed)])
 
 
 def allow_framing_by_anyone() -> None:
@@ -40,7 +43,8 @@ def allow_framing_by_anyone() -> None:
 def allow_form_to(url: str) -> None:
     """Let forms of the response being made post to another site (the way back to the platform)."""
     parts = urlsplit(url)
-    _policy()["form-action"] = f"{SELF} {parts.scheme}://{parts.netloc}"
+    origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
+    _policy()["form-action"] = f"{SELF} {origin}" if _SOURCE.fullmatch(origin) else SELF
 
 
 def sandbox(nonce: str) -> None:
