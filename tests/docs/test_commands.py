@@ -84,18 +84,13 @@ def test_a_fenced_command_can_be_run_as_it_stands(written: Written) -> None:
 
 @pytest.mark.parametrize("written", INLINES, ids=lambda written: f"{written.place} {written.text[:40]}")
 def test_a_command_in_a_sentence_exists_with_its_options(written: Written) -> None:
-    head = written.text.split(ELLIPSIS)[0].split(" | ")[0]
-    words = words_of(head)
-    if written.text != head or len(words) < 2:
-        # A family of commands: its beginning must be there.
-        found: click.Command = main
-        for word in words:
-            assert isinstance(found, click.Group), word
-            assert word in found.commands, word
-            found = found.commands[word]
-        return
-    command, rest = resolve(words)
-    command.make_parser(click.Context(command)).parse_args(args=rest)
+    words = words_of(written.text.split(ELLIPSIS)[0].split(" | ")[0])
+    command: click.Command = main
+    while words and isinstance(command, click.Group):
+        assert words[0] in command.commands, f"no command {words[0]!r}"
+        command, words = command.commands[words[0]], words[1:]
+    if not isinstance(command, click.Group):
+        command.make_parser(click.Context(command)).parse_args(args=words)
 
 
 def test_a_command_that_is_not_there_is_noticed() -> None:
