@@ -1,4 +1,4 @@
-"""``kopir lti``: platforms by hand, and our keys."""
+"""``kopir lti``: platforms, by hand or by invitation, and our keys."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import click
 from connector.base.errors import Fatal
 from connector.base.i18n import N_, say
 from connector.cli.context import opened_runtime
+from connector.cli.lti_keys import keys
+from connector.cli.lti_registration import approve, invite, remove, show_one
 from connector.cli.output import explained, json_option, show, show_table
 from connector.host.platforms import register_platform
 from connector.host.registry import Platform, origin_of
@@ -71,24 +73,14 @@ def list_(as_json: bool) -> None:
     """List registered LMSs."""
     with opened_runtime() as runtime:
         rows = [
-            {"school": code, "issuer": one.issuer, "client_id": one.client_id, "deployment": deployment,
+            {"id": one.id, "school": code, "issuer": one.issuer, "client_id": one.client_id, "deployment": deployment,
              "profile": one.profile}
             for one, deployment, code in runtime.registry.all()
         ]  # fmt: skip
     show_table(rows, as_json=as_json, empty="No LMS is registered yet: kopir lti platforms add --help")
 
 
-@lti.command("keys")
-@json_option
-@explained
-def keys(as_json: bool) -> None:
-    """List our public keys."""
-    with opened_runtime() as runtime:
-        rows = [{"kid": key["kid"], "alg": key["alg"]} for key in runtime.keys.public()]
-        show_table(
-            rows,
-            as_json=as_json,
-            empty=f"No key yet. They will be published at {runtime.settings.public_url}/lti/jwks.json",
-        )
-    if not rows and not as_json:
-        show("", as_json=False, text="A key pair is made with each registration.")
+lti.add_command(invite)
+lti.add_command(keys)
+for command in (show_one, remove, approve):
+    platforms.add_command(command)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from connector.base.errors import KopirError
 from connector.base.i18n import choose_language, translate
@@ -45,7 +45,8 @@ def show_table(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) 
     if not rows:
         click.echo(empty)
         return
-    table = Table(*(str(name) for name in rows[0]))
+    # An id that is cut short is no use: it goes on in the next line instead.
+    table = Table(*(Column(str(name), overflow="fold") for name in rows[0]))
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
     Console(soft_wrap=True).print(table)

@@ -13,8 +13,9 @@ from connector.base.i18n import catalogue
 from connector.base.outbound import NetworkPolicy, Outbound
 from connector.base.secrets import Signer, Vault
 from connector.db.database import Database
+from connector.host.keys import Keys
 from connector.host.plugins import PluginFailure, load_plugins
-from connector.host.registry import Keys, KeySetTable, Registry, Tokens
+from connector.host.registry import KeySetTable, Registry, Tokens
 from lti.tool.jwks import KeySets
 from lti.tool.tokens import TokenSource
 from plugins.contract import Plugin

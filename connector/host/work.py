@@ -9,6 +9,7 @@ from multiprocessing import util
 from connector.base.errors import Fatal
 from connector.base.i18n import N_, say
 from connector.host.rooms import PLUGIN_JOB, SchoolRoom
+from connector.host.rotation import ROTATE_KEYS, rotation_handler
 from connector.host.runtime import Runtime
 from connector.host.scores import score_handler
 from connector.host.syncing import sync_handlers
@@ -27,6 +28,7 @@ def make_handlers(runtime: Runtime) -> Handlers:
     handlers = Handlers()
     handlers.add(PLUGIN_JOB, lambda context: _plugin_job(runtime, context))
     handlers.add(DELIVER_SCORES, score_handler(runtime))
+    handlers.add(ROTATE_KEYS, rotation_handler(runtime))
     for kind, handler in sync_handlers(runtime).items():
         handlers.add(kind, handler)
     return handlers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from lti.profiles.profile import Profile, Quirk, ScoreError
+from lti.profiles.profile import Profile, Quirk
 
 _SOURCE = "https://github.com/openedx/xblock-lti-consumer/blob/master/lti_consumer/"
 _AGS = "https://www.imsglobal.org/spec/lti-ags/v2p0/"
@@ -19,7 +19,6 @@ OPEN_EDX = Profile(
     accepted_may_be_overridden=True,
     integer_maximum=True,
     line_items_deletable=False,
-    score_errors=(ScoreError(400, "score timestamp", "older_timestamp"),),
     dynamic_registration=False,
     quirks=(
         Quirk("timestamp_resolution", "As the generic profile; not measured.", _AGS),
@@ -36,7 +35,6 @@ OPEN_EDX = Profile(
             "The permission names an action that never comes, so DELETE is refused.",
             _SOURCE + "lti_1p3/extensions/rest_framework/permissions.py",
         ),
-        Quirk("score_errors", "A score that is not newer is answered 400 with this text.", _SOURCE + "plugin/views.py"),
         Quirk(
             "dynamic_registration",
             "Tools are entered by hand, per block.",

@@ -7,6 +7,7 @@ before its issuer was found to own the host it came from.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ PLATFORM = "https://purl.imsglobal.org/spec/lti-platform-configuration"
 MAX_URL = 2048
 MAX_LIST = 500
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_AUTHORITY = re.compile(r"([a-z0-9]([a-z0-9_.-]*[a-z0-9])?\.?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri", "registration_endpoint")
 
 
@@ -91,10 +93,10 @@ def check_address(url: str, what: str, http_allowed: Callable[[str], bool]) -> S
     """
     try:
         parts = urlsplit(url)
-        good = parts.scheme in _DEFAULT_PORTS and bool(host_of(parts)) and parts.port != 0
+        good = parts.scheme in _DEFAULT_PORTS and _is_host(parts) and parts.port != 0
     except ValueError:
         good = False
-    if not good or len(url) > MAX_URL or "@" in parts.netloc or parts.fragment or _has_control(url):
+    if not good or len(url) > MAX_URL or parts.fragment or _has_control(url):
         raise RegistrationRefused("bad_address", say(N_("{what} is not a web address."), what=what))
     if parts.scheme == "http" and not http_allowed(url):
         text = N_("{what} is not an https address: anybody on the way could pose as this LMS.")
@@ -106,17 +108,17 @@ def _has_control(url: str) -> bool:
     return any(ord(letter) <= 32 or ord(letter) == 127 or letter == "\\" for letter in url)
 
 
-def host_of(parts: SplitResult) -> str:
-    """Return a host in lower case and ASCII, without the root's dot.
+def _is_host(parts: SplitResult) -> bool:
+    """Tell whether the authority is a plain host, and a port: it ends up in headers, and must look like what it is.
 
-    Raises:
-        ValueError: It has no form a name server knows.
+    Names with letters of other scripts come as ``xn--``: two of them that look alike are told apart then.
     """
-    host = (parts.hostname or "").rstrip(".")
-    try:
-        return host if host.isascii() else host.encode("idna").decode().lower()
-    except UnicodeError as error:
-        raise ValueError("no host name") from error
+    return _AUTHORITY.fullmatch(parts.netloc.lower()) is not None
+
+
+def host_of(parts: SplitResult) -> str:
+    """Return a host in lower case, without the root's dot."""
+    return (parts.hostname or "").rstrip(".")
 
 
 def is_issuers_own(configuration_url: str, issuer: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
 from connector.db.schema import metadata
 from connector.db.types import Instant, Json, Key
@@ -79,5 +79,94 @@ access_token = Table(
     Column("value_hash", Key, nullable=False),
     Column("scopes", Json, nullable=False),
     Column("expires_at", Instant, nullable=False),
+    info={"app_access": ""},
+)
+
+invitation = Table(
+    "invitation",
+    metadata,
+    Column("id", Key, primary_key=True),
+    # SHA-256 of the secret in the registration URL.
+    Column("hash", Key, nullable=False, unique=True),
+    Column("school_id", Key, ForeignKey("school.id"), nullable=False),
+    # The tool's name in the LMS; empty means our own.
+    Column("label", Text, nullable=False, server_default=""),
+    # Hosts inside private networks that this one registration may reach.
+    Column("allow_hosts", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    Column("revoked_at", Instant),
+    Column("registration_id", Key, ForeignKey("registration.id", ondelete="SET NULL")),
+    info={"app_access": ""},
+)
+
+registration_request = Table(
+    "registration_request",
+    metadata,
+    # SHA-256 of the preview's form key: what was shown is what is asked.
+    Column("hash", Key, primary_key=True),
+    Column("invitation_id", Key, ForeignKey("invitation.id"), nullable=False),
+    Column("configuration", Json, nullable=False),
+    # The platform's registration token, sealed; gone once it was sent.
+    Column("sealed_token", Text),
+    Column("state", Key, nullable=False),
+    Column("reason", Key, nullable=False, server_default=""),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    CheckConstraint("state IN ('shown', 'sent', 'registered', 'refused')", name="state"),
+    Index("ix_registration_request_invitation", "invitation_id"),
+    info={"app_access": ""},
+)
+
+dynamic_registration = Table(
+    "dynamic_registration",
+    metadata,
+    # How a registration came about by itself: who invited it, what it said it was and what it granted.
+    Column("registration_id", Key, ForeignKey("registration.id"), primary_key=True),
+    Column("school_id", Key, ForeignKey("school.id"), nullable=False),
+    Column("product", Text, nullable=False, server_default=""),
+    Column("scopes", Json, nullable=False),
+    Column("registered_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    info={"app_access": ""},
+)
+
+deployment_request = Table(
+    "deployment_request",
+    metadata,
+    # Deployments that launched and belong to no school yet; a person says whose they are.
+    Column("registration_id", Key, ForeignKey("registration.id"), primary_key=True),
+    Column("deployment_id", Key, primary_key=True),
+    # The school whose invitation brought the registration, where one did.
+    Column("school_id", Key, ForeignKey("school.id")),
+    Column("launches", Integer, nullable=False),
+    Column("first_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    info={"app_access": ""},
+)
+
+key_rotation = Table(
+    "key_rotation",
+    metadata,
+    Column("registration_id", Key, ForeignKey("registration.id"), primary_key=True),
+    Column("new_kid", Key, ForeignKey("signing_key.kid"), primary_key=True),
+    Column("old_kid", Key, ForeignKey("signing_key.kid"), nullable=False),
+    # How long platforms may keep a copy of our keys.
+    Column("wait_seconds", Integer, nullable=False),
+    Column("published_at", Instant, nullable=False),
+    Column("sign_at", Instant, nullable=False),
+    Column("signed_at", Instant),
+    # Until then the old key stays published, for what it signed last.
+    Column("retire_at", Instant),
+    Column("retired_at", Instant),
+    # One rotation of a registration at a time.
+    Index(
+        "uq_key_rotation_open",
+        "registration_id",
+        unique=True,
+        sqlite_where=text("retired_at IS NULL"),
+        postgresql_where=text("retired_at IS NULL"),
+    ),
     info={"app_access": ""},
 )
