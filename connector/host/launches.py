@@ -25,7 +25,7 @@ from lti.tool.refusals import refuse
 from lti.tool.roles import Role
 from plugins.contract import Role as PageRole
 
-SITTING = timedelta(hours=6)
+SITTING = timedelta(hours=12)
 ACTIVITY_PARAMETER = "kopir_activity"
 
 

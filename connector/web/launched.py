@@ -29,7 +29,6 @@ from plugins.contract import Activity, Placed, Placement, Plugin, Role
 
 blueprint = Blueprint("launched", __name__, url_prefix="/l/<launch_id>")
 TOKEN_FIELD, TOKEN_HEADER = "kopir_token", "X-Kopir-Token"
-TOKEN_SECONDS = 6 * 3600
 
 
 @blueprint.url_value_preprocessor
@@ -65,7 +64,7 @@ def _token_holds(session: Session) -> bool:
 
 def page_token(session: Session) -> str:
     """Return the token that a page of this launch sends back with every POST."""
-    return runtime().signer("page").sign({"l": session.launch_id}, TOKEN_SECONDS)
+    return runtime().signer("page").sign({"l": session.launch_id}, SITTING.total_seconds())
 
 
 def address(base: str, path: str = "", **query: str) -> str:
