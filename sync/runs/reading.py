@@ -205,8 +205,8 @@ class Reader:
         found = _guarded(lambda: read(scope))
         if kind == "person":
             found = replace(found, records=tuple(self._hash.clean(person) for person in found.records))
-        with self._runtime.writing(self._connection.school) as db:
-            cells.save_read(db, self._connection.school, self._connection.id, side, link.id, kind, found)
+        where = (self._connection.school, self._connection.id, side, link.id, kind)
+        cells.save_read(lambda: self._runtime.writing(self._connection.school), *where, found)
         if not found.complete:
             self.not_compared.append(NotCompared(link.id, link.title, side, kind, found.evidence, found.reason))
         self._runtime.step(f"read.{side}.{kind}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
+from connector.base.ids import new_id
 from connector.db.types import canonical, dump_json
 from sync.model import AttendanceMark, GradeKind, Lesson, LineItem, Person, Result, Role
 from sync.reconcile.types import Base, CellKey, Values
@@ -115,20 +117,40 @@ def record_key(record: Record) -> str:
     return record.id
 
 
-def save_read(db: Connection, school: str, connection: str, side: str, link: str, kind: str, read: Read[Any]) -> None:
-    """Keep what a read found and what it proved.
+def save_read(
+    opened: Callable[[], AbstractContextManager[Connection]],
+    school: str,
+    connection: str,
+    side: str,
+    link: str,
+    kind: str,
+    read: Read[Any],
+) -> None:
+    """Keep what a read found and what it proved, in short transactions.
 
-    A complete read marks what it did not name as missing once more; any other read only adds. The caller opens the
-    transaction; a scope is one group, so it stays small.
+    A complete read marks what it did not name as missing once more; any other read only adds. A process that dies in
+    the middle leaves records of both reads and the older proof: nothing more is missing than before.
+
+    Args:
+        opened: Opens a writing transaction.
+        school: The school.
+        connection: The connection.
+        side: ``left`` or ``right``.
+        link: The group.
+        kind: ``person``, ``lesson``, ``item``, ``result`` or ``attendance``.
+        read: What was read.
     """
-    rows = [_snapshot_row(school, connection, side, link, kind, record, read.read_at) for record in read.records]
-    if read.complete:
-        where = _scope(school, connection, side, link, kind)
-        db.execute(update(snapshot).where(*where).values(missing=snapshot.c.missing + 1))
+    this = new_id()
     if read.evidence in (Evidence.COMPLETE, Evidence.PARTIAL):
-        for batch in batches(rows):
-            upsert(db, snapshot, batch)
-    _save_proof(db, school, link, side, kind, read)
+        for batch in batches(read.records):
+            rows = [_snapshot_row(school, connection, side, link, kind, one, read.read_at, this) for one in batch]
+            with opened() as db:
+                upsert(db, snapshot, rows)
+    with opened() as db:
+        if read.complete:
+            where = _scope(school, connection, side, link, kind)
+            db.execute(update(snapshot).where(*where, snapshot.c.read != this).values(missing=snapshot.c.missing + 1))
+        _save_proof(db, school, link, side, kind, read)
 
 
 def _scope(school: str, connection: str, side: str, link: str, kind: str) -> tuple[Any, ...]:
@@ -143,7 +165,14 @@ def _scope(school: str, connection: str, side: str, link: str, kind: str) -> tup
 
 
 def _snapshot_row(
-    school: str, connection: str, side: str, link: str, kind: str, record: Record, read_at: datetime
+    school: str,
+    connection: str,
+    side: str,
+    link: str,
+    kind: str,
+    record: Record,
+    read_at: datetime,
+    this: str,
 ) -> dict[str, Any]:
     raw = to_json(record)
     return {
@@ -156,6 +185,7 @@ def _snapshot_row(
         "raw": raw,
         "hash": hashlib.sha256(dump_json(raw).encode()).hexdigest(),
         "seen_at": read_at,
+        "read": this,
         "missing": 0,
     }
 
@@ -237,7 +267,7 @@ def put(
 ) -> None:
     """Keep single records that were read back after a write."""
     for batch in batches(records):
-        rows = [_snapshot_row(school, connection, side, link, _kind(record), record, at) for record in batch]
+        rows = [_snapshot_row(school, connection, side, link, _kind(record), record, at, "") for record in batch]
         upsert(db, snapshot, rows)
 
 

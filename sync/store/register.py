@@ -57,7 +57,8 @@ def lessons_of(db: Connection, school: str, group: str, subject: str, first: dat
     wanted = [
         table.c.school_id == school,
         table.c.group_id == group,
-        table.c.day.between(first.isoformat(), last.isoformat()),
+        table.c.day >= first.isoformat(),
+        table.c.day <= last.isoformat(),
     ]
     if subject:
         wanted.append(table.c.subject_id == subject)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 from joserfc.jwk import RSAKey
 from sqlalchemy import insert
@@ -99,6 +101,18 @@ class Twins:
         return {user.idnumber: user.id for user in self.lms.users() if user.role == "pupil"}
 
 
+def dated(app: Callable[..., Any], clock: Callable[[], datetime]) -> Callable[..., Any]:
+    """Let an application's answers carry the rehearsal's own time, as a server with that clock would."""
+
+    def answer(environ: Any, start_response: Callable[..., Any]) -> Any:
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            return start_response(status, [*headers, ("Date", format_datetime(clock(), usegmt=True))], *rest)
+
+        return app(environ, start)
+
+    return answer
+
+
 @contextmanager
 def twins(
     database: Database, folder: Path, key: RSAKey, *, contracted: bool = True, language: str = "kk"
@@ -110,7 +124,7 @@ def twins(
         holder: dict[str, object] = {}
         base = stack.enter_context(serving(lambda env, start: holder["app"](env, start)))  # type: ignore[operator]
         lms = create_lms(folder / "lms.sqlite3", base, clock=clock, tool_outbound=outbound, language=language)
-        holder["app"] = lms.app
+        holder["app"] = dated(lms.app, clock)
         tool = lms.register_tool(
             "Kopir",
             login_url="http://127.0.0.1:9/login",

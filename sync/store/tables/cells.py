@@ -18,6 +18,8 @@ snapshot = school_table(
     Column("raw", Json, nullable=False),
     Column("hash", Key, nullable=False),
     Column("seen_at", Instant, nullable=False),
+    # The read that saw it last; what a complete read did not touch is missing once more.
+    Column("read", Key, nullable=False, server_default=""),
     # How many complete reads in a row did not find it; 0 for what is there.
     Column("missing", Integer, nullable=False, server_default="0"),
     ref("connection", "connection"),

@@ -99,8 +99,8 @@ plan_change = school_table(
     ref("plan", "plan"),
     CheckConstraint("side IN ('left', 'right', 'none')", name="side"),
     CheckConstraint(
-        "state IN ('ready', 'held', 'conflict', 'reported', 'silent', 'not_compared', 'approved', 'sent', 'written', 'applied', "
-        "'moved', 'refused', 'retry', 'unknown', 'lost', 'entry', 'skipped')",
+        "state IN ('ready', 'held', 'conflict', 'reported', 'silent', 'not_compared', 'approved', 'sent', 'written', "
+        "'applied', 'moved', 'refused', 'retry', 'unknown', 'lost', 'entry', 'skipped')",
         name="state",
     ),
     Index("ix_plan_change_key", "school_id", "key"),
