@@ -46,8 +46,16 @@ format: $(VENV)/.dev ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev ## Measure speed as ratios to a peer; writes benchmarks/results.json
-	$(BIN)/python -m benchmarks
+# The peers live in an environment of their own and never enter the product's.
+$(VENV)-bench/.ready: requirements/runtime.lock requirements/bench.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.lock
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.lock
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+bench: $(VENV)-bench/.ready ## Measure speed as ratios to a peer; writes benchmarks/results.json
+	$(VENV)-bench/bin/python -m benchmarks
 
 lock: | $(BIN)/python ## Pin every dependency anew, with hashes
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet uv

@@ -1,0 +1,1 @@
+"""Logins and launches per second, as shipped and beside a peer."""
