@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as WsgiResponse
 
 from connector.host.deep_linking import answer
 from connector.host.launches import (
+    SITTING,
     Session,
     bind_activity,
     choose_language,
