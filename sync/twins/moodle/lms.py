@@ -15,7 +15,7 @@ from lti.platform.keys import PlatformKey, ToolKeys
 from lti.platform.platform import LtiPlatform
 from lti.platform.records import PlatformFacts, RegisteredTool
 from lti.vocab import Scope
-from sync.twins.moodle import oauth, services
+from sync.twins.moodle import oauth, registration, services
 from sync.twins.moodle.faults import Fault, FaultGate
 from sync.twins.moodle.gradebook import Gradebook
 from sync.twins.moodle.parts import Parts
@@ -42,6 +42,7 @@ class Lms:
         flask.config.update(MAX_CONTENT_LENGTH=2 * 1024 * 1024, MAX_FORM_MEMORY_SIZE=1024 * 1024)
         flask.register_blueprint(oauth.blueprint(parts))
         flask.register_blueprint(services.blueprint(parts))
+        flask.register_blueprint(registration.blueprint(parts))
         pages.install(flask, parts)
         self.app = FaultGate(flask.wsgi_app)
 

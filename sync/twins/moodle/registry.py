@@ -85,6 +85,37 @@ class Registry:
             )
             return int(cursor.lastrowid or 0)
 
+    def keep_registered(
+        self, tool: Mapping[str, str | None], redirect_uris: Iterable[str], scopes: Iterable[str], client_id: str,
+        number: int | None,
+    ) -> int:  # fmt: skip
+        """Keep a tool that registered itself: a new one is pending, one that is known is brought up to date."""
+        columns = ("name", "login_url", "target_link_uri", "deep_linking_url", "jwks_url", "custom")
+        values = (*(tool[name] for name in columns), json.dumps(list(redirect_uris)), json.dumps(list(scopes)))
+        names = (*columns, "redirect_uris", "scopes")
+        with self._store.write() as connection:
+            if number is not None:
+                sets = ", ".join(f"{name} = ?" for name in names)
+                connection.execute(f"UPDATE tool SET {sets} WHERE id = ?", (*values, number))  # noqa: S608 - our names.
+                return number
+            cursor = connection.execute(
+                f"INSERT INTO tool ({', '.join(names)}, client_id)"  # noqa: S608 - our names.
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*values, client_id),
+            )
+            made = int(cursor.lastrowid or 0)
+            connection.execute("INSERT INTO pending_tool VALUES (?)", (made,))
+            return made
+
+    def pending(self) -> frozenset[str]:
+        """Return the deployment ids of tools that nobody activated yet."""
+        return frozenset(str(row["tool"]) for row in self._all("SELECT tool FROM pending_tool"))
+
+    def activate(self, tool_id: int) -> None:
+        """Let a pending tool be used in courses."""
+        with self._store.write() as connection:
+            connection.execute("DELETE FROM pending_tool WHERE tool = ?", (tool_id,))
+
     def activities(self) -> list[Activity]:
         """Return the course's activities in the order they were added."""
         return [records.activity_of(row) for row in self._all("SELECT * FROM activity ORDER BY id")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -60,8 +60,8 @@ class Kit:
         ):
             abort(403)
 
-    def render(self, template: str, status: int = 200, **values: Any) -> Response:
-        """Fill a template in the visitor's language."""
+    def render(self, template: str, status: int = 200, frames: Iterable[str] = (), **values: Any) -> Response:
+        """Fill a template in the visitor's language; the pages of ``frames`` may stand in it."""
         visitor = self.visitor()
         language = visitor.language
 
@@ -79,22 +79,23 @@ class Kit:
             mark_text=mark_text,
             **values,
         )
-        return self.finish(make_response(page, status))
+        return self.finish(make_response(page, status), frames)
 
     def post_form(self, form: FormPost) -> Response:
         """Return a page that posts a form by itself; without a session it may still be shown."""
         page = render_template("post.html", form=form, language=self.parts.language)
         return self.secure(make_response(page))
 
-    def finish(self, response: Response) -> Response:
+    def finish(self, response: Response, frames: Iterable[str] = ()) -> Response:
         """Add the cookie of a fresh session and the security headers."""
         if g.get("fresh"):
             self.sessions.keep(response, g.visitor)
-        return self.secure(response)
+        return self.secure(response, frames)
 
-    def secure(self, response: Response) -> Response:
-        """Add the security headers: frames and forms only to ourselves and to registered tools."""
-        tools = " ".join(sorted({origin_of(tool) for tool in self.parts.registry.tools()}))
+    def secure(self, response: Response, frames: Iterable[str] = ()) -> Response:
+        """Add the security headers: frames and forms only to ourselves, to registered tools and to ``frames``."""
+        origins = {origin_of(tool) for tool in self.parts.registry.tools()} | {site_of(url) for url in frames}
+        tools = " ".join(sorted(origins))
         response.headers["Content-Security-Policy"] = (
             "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
             f"frame-src 'self' {tools}; form-action 'self' {tools}; frame-ancestors 'self'; base-uri 'none'"
@@ -115,7 +116,12 @@ class Kit:
 
 def origin_of(tool: RegisteredTool) -> str:
     """Return the origin of a tool's pages."""
-    parts = urlsplit(tool.target_link_uri)
+    return site_of(tool.target_link_uri)
+
+
+def site_of(url: str) -> str:
+    """Return scheme, host and port of an address."""
+    parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
 

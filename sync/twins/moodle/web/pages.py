@@ -16,7 +16,7 @@ from sync.twins.moodle.gradebook import mark_text
 from sync.twins.moodle.parts import Parts
 from sync.twins.moodle.records import COURSE_ID, Activity
 from sync.twins.moodle.registry import as_number
-from sync.twins.moodle.web import launches
+from sync.twins.moodle.web import launches, tools
 from sync.twins.moodle.web.kit import Kit, origin_of, signed_in
 
 _STATIC = Path(__file__).parent.parent / "static"
@@ -31,6 +31,7 @@ def install(app: Flask, parts: Parts) -> None:
     """Add the pages to an application."""
     kit = Kit(parts)
     app.register_blueprint(launches.blueprint(kit))
+    app.register_blueprint(tools.blueprint(kit))
     app.register_blueprint(_people(kit))
     app.register_blueprint(_course(kit))
     app.register_blueprint(_grades(kit))
@@ -106,15 +107,16 @@ def _course(kit: Kit) -> Blueprint:
         added = request.args.get("added", "").split(",")
         activities = kit.parts.registry.activities()
         columns = {item.activity: item for item in kit.parts.registry.line_items() if item.kind == "link"}
-        tools = kit.parts.registry.tools()
-        return kit.render("course.html", activities=activities, columns=columns, tools=tools, added=added)
+        pending = kit.parts.registry.pending()
+        usable = [tool for tool in kit.parts.registry.tools() if tool.deployment_id not in pending]
+        return kit.render("course.html", activities=activities, columns=columns, tools=usable, added=added)
 
     @routes.get("/course/modedit.php")
     @signed_in(kit)
     def picker_page() -> Any:
         kit.teacher()
         tool = kit.parts.registry.tool(as_number(request.args.get("tool", "")) or 0)
-        if tool is None:
+        if tool is None or tool.deployment_id in kit.parts.registry.pending():
             abort(404)
         source = f"/mod/lti/contentitem.php?id={tool.deployment_id}&course={COURSE_ID}"
         return kit.render("frame.html", title=tool.name, source=source, allow=_allow(origin_of(tool)), picking=True)
