@@ -133,6 +133,8 @@ def add(
 ) -> str:
     """Make a connection from a checked mapping and return its id; the same pair again keeps its id.
 
+    For a pair that is known, settings or credentials that are not given stay as they are.
+
     Raises:
         MappingError: The mapping cannot be used.
     """
@@ -146,7 +148,9 @@ def add(
         "state": "active",
     }
     if known is not None:
-        _update(db, school, known.id, values)
+        # A changed mapping alone keeps the addresses and credentials that were entered before.
+        given = {"settings": settings, "sealed_credentials": credentials}
+        _update(db, school, known.id, {name: value for name, value in values.items() if given.get(name, True)})
         change_mapping(db, school, known.id, mapping_text, now)
         return known.id
     made = new_id()

@@ -106,3 +106,11 @@ def test_the_same_plan_applied_twice_asks_for_each_mark_once(sqlite_database: Da
     made = sheeted(sqlite_database)
     made.sync()
     assert made.sheet().open == 3
+
+
+def test_a_missed_mark_that_is_asked_for_again_is_still_missed(sqlite_database: Database) -> None:
+    made = sheeted(sqlite_database)
+    made.right.marks[("w1", "90000000000000003")] = "10"
+    made.sync()
+    sheet = made.sheet()
+    assert (sheet.count("typed"), sheet.count("missed"), sheet.count("to_type")) == (1, 2, 0)

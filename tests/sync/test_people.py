@@ -179,3 +179,19 @@ def test_nobody_is_matched_as_a_pupil_who_teaches(sqlite_database: Database) -> 
     made = read(sqlite_database, left=left)
     waiting = joining.propose(made.runtime, made.school, made.connection)
     assert len(waiting) == 3
+
+
+def test_a_changed_mapping_keeps_the_credentials_that_were_entered(sqlite_database: Database) -> None:
+    from sync.store import connections
+    from tests.sync.kit import MAPPING
+    from tests.sync.memory import NOW
+
+    made = bench(sqlite_database)
+    changed = MAPPING.replace("half_up", "down")
+    with sqlite_database.school(made.school) as db:
+        again = connections.add(db, made.school, changed, NOW, settings={}, credentials={}, vault=made.vault)
+        kept = connections.get(db, made.school, again)
+    assert again == made.connection
+    assert kept.mapping_version == 2
+    assert kept.credentials(made.vault) == {"right": {"token": "t"}}
+    assert "token" not in repr(kept)
