@@ -26,9 +26,13 @@ OPEN = ("to_type", "missed", "different")
 def write_down(
     db: Connection, connection: SyncConnection, rows: Sequence[ChangeRow], comparison: Comparison, now: datetime
 ) -> None:
-    """Put the marks of these changes on the sheet; a newer mark for a cell takes the older one's place."""
+    """Put the marks of these changes on the sheet; a newer mark for a cell takes the older one's place.
+
+    A mark that is on the sheet already stays what reads found it to be: missed once, it is not a new one.
+    """
     keys = [row.key for row in rows]
     mine = (entry_line.c.school_id == connection.school, entry_line.c.connection == connection.id)
+    known = {line.key: line for line in _open_lines(db, connection)}
     db.execute(
         update(entry_line)
         .where(*mine, entry_line.c.key.in_(keys), entry_line.c.state.in_(OPEN))
@@ -37,12 +41,25 @@ def write_down(
     places = {link: _places(db, connection, link) for link in {row.group_link for row in rows}}
     first_of = {row.item: row for row in reversed(rows)}
     works = {item: _work(db, connection, comparison, row, now) for item, row in first_of.items()}
-    values = [_line(connection, row, works[row.item], places[row.group_link], now) for row in rows]
+    values = [
+        {
+            **_line(connection, row, works[row.item], places[row.group_link], now),
+            **_found_so_far(known.get(row.key), row),
+        }
+        for row in rows
+    ]
     if values:
         db.execute(insert(entry_line), values)
     for which in {row.plan for row in rows}:
         seqs = [row.seq for row in rows if row.plan == which]
         plans.set_changes(db, connection.school, which, seqs, state="entry", applied_at=now)
+
+
+def _found_so_far(line: Any, row: ChangeRow) -> dict[str, Any]:
+    """Return what reads found of the same mark so far; another mark begins anew."""
+    if line is None or (line.mark, line.before) != (row.change.after, row.change.right):
+        return {"state": "to_type", "seen": None, "checked_at": None}
+    return {"state": line.state, "seen": line.seen, "checked_at": line.checked_at}
 
 
 def _work(

@@ -75,6 +75,6 @@ def _progress(db: Connection, school: str, plan: str) -> tuple[int, int]:
         .where(plan_change.c.school_id == school, plan_change.c.plan == plan, plan_change.c.side != "none")
         .group_by(plan_change.c.state)
     )
-    counts: dict[str, int] = dict(db.execute(query).tuples().all())
+    counts: dict[str, int] = {row[0]: row[1] for row in db.execute(query)}
     done = sum(counts.get(state, 0) for state in SETTLED)
     return done, done + sum(counts.get(state, 0) for state in ("approved", "sent", "written"))

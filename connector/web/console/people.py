@@ -68,6 +68,7 @@ def identity_file(connection_id: str) -> Response:
     if upload is None or not upload.filename:
         return to(home_of(connection), "nothing_chosen")
     data = upload.stream.read(MAX_FILE + 1)
+    upload.close()
     if len(data) > MAX_FILE:
         raise Fatal("file_too_large", say(N_("The file is larger than 2 MB. Leave only the columns that join people.")))
     name = upload.filename[-100:]
