@@ -109,7 +109,8 @@ def product_of(configuration: PlatformConfiguration) -> str:
     """Return the product's name and version, as far as they are known."""
     profile = profile_for(configuration.family_code)
     name = configuration.family_code if profile.key == "generic" else profile.title
-    return f"{name} {configuration.version}".strip()
+    # Moodle adds its build in brackets, which says nothing to a person.
+    return f"{name} {configuration.version.partition(' (')[0]}".strip()
 
 
 def _check_reachable(runtime: Runtime, invited: Invitation, configuration: PlatformConfiguration) -> None:
