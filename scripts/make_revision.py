@@ -48,9 +48,6 @@ def tidy(text: str) -> str:
     """Drop what autogeneration adds and nobody needs: its reminders, and the tables' notes for the policies."""
     text = re.sub(r" *# ### .* ###\n", "", text)
     text = re.sub(r",\n *info=\{[^}]*\}", "", text)
-    text = text.replace('depends_on = "core"', 'depends_on = "0001_core"').replace(
-        "depends_on = 'core'", "depends_on = '0001_core'"
-    )
     return re.sub(r'^"""(.*[^.])"""', r'"""\1."""', text)
 
 

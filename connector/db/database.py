@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
@@ -78,11 +80,18 @@ class Database:
 
 def _engine(url: str, pool_size: int) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
+        keep_private(make_url(url).database)
         engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
         event.listen(engine, "connect", prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+
+
+def keep_private(file: str | None) -> None:
+    """Make the database file readable by its owner only, before anything is in it; SQLite's side files follow it."""
+    if file and file != ":memory:" and Path(file).parent.is_dir():
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def prepare_sqlite(dbapi: Any, _record: object) -> None:
@@ -95,5 +104,7 @@ def prepare_sqlite(dbapi: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     """Take the write lock at once: a deferred BEGIN loses updates or fails as busy in mid-transaction."""
     write = connection.get_execution_options().get("kopir_write", True)
-    connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if write else 'ON'}")
+    if connection.info.get("writes", True) is not write:
+        connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if write else 'ON'}")
+        connection.info["writes"] = write
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

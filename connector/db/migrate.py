@@ -1,7 +1,7 @@
 """Bring a database's tables to this version: one Alembic environment, and a labelled branch per plugin.
 
 Core revisions live beside this module, a plugin's in its own package under ``migrations/``. A plugin that is
-switched off keeps its tables and data; its branch is simply not asked to move.
+switched off, or gone, keeps its tables and data: its place in the table of versions is parked while the others move.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.script.revision import RevisionError
-from sqlalchemy import Connection, MetaData, NullPool, create_engine, event
+from sqlalchemy import Connection, MetaData, NullPool, create_engine, event, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.schema import SchemaItem
 
 from connector.base.errors import Fatal
 from connector.base.i18n import N_, say
-from connector.db.database import prepare_sqlite
+from connector.db.database import keep_private, prepare_sqlite
 from connector.db.schema import metadata
 from connector.db.security import secure
 
@@ -43,23 +43,33 @@ class Migrator:
 
     def upgrade(self) -> list[str]:
         """Apply what is missing and set the policies anew; return the revisions that are in force."""
-        return self._run(lambda config, connection: command.upgrade(config, "heads"), policies=True)
+
+        def step(config: Config, connection: Connection) -> None:
+            # Plugins' tables point at the core's, so the core moves first.
+            command.upgrade(config, "core@head")
+            command.upgrade(config, "heads")
+
+        return self._run(step, policies=True)
 
     def downgrade(self, revision: str) -> list[str]:
         """Go back to a revision (``base``, or ``<plugin>@base`` for one plugin's tables); its data goes with it."""
-        return self._run(lambda config, connection: command.downgrade(config, revision))
+
+        def step(config: Config, connection: Connection) -> None:
+            if revision == "base":
+                for plugin in self._plugins:
+                    command.downgrade(config, f"{plugin}@base")
+                command.downgrade(config, "core@base")
+            else:
+                command.downgrade(config, revision)
+
+        return self._run(step)
 
     def pending(self) -> bool:
-        """Tell whether an upgrade has something to do, or the tables are of a version this one does not know."""
-        with self._connect() as connection:
-            current = MigrationContext.configure(connection).get_current_heads()
+        """Tell whether an upgrade has something to do, or the core's tables are of a version this one does not know."""
         script = ScriptDirectory.from_config(self._config())
-        try:
-            # A plugin's branch depends on the core's and stands for it in the table of versions, so that comparing
-            # heads would never find them equal.
-            return any(script.iterate_revisions("heads", current, implicit_base=True))
-        except RevisionError:
-            return True
+        with self._connect() as connection:
+            current = set(MigrationContext.configure(connection).get_current_heads())
+        return not set(script.get_heads()) <= current
 
     def write_revision(self, message: str, revision: str, plugin_id: str = "") -> None:
         """Write a revision from the difference between tables and code (for developers)."""
@@ -80,7 +90,6 @@ class Migrator:
                 rev_id=revision,
                 head=head,
                 branch_label=(plugin_id or "core") if first else None,
-                depends_on="core" if first and plugin_id else None,
                 version_path=str(folder),
             )
 
@@ -97,7 +106,10 @@ class Migrator:
     @contextmanager
     def _connect(self) -> Iterator[Connection]:
         """Open one connection of the owner, and leave none behind."""
-        engine = create_engine(self._url, poolclass=NullPool)
+        address = make_url(self._url)
+        if address.get_backend_name() == "sqlite":
+            keep_private(address.database)
+        engine = create_engine(address, poolclass=NullPool)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _prepare_for_migration)
             event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
@@ -111,11 +123,34 @@ class Migrator:
         config = self._config()
         with self._connect() as connection, connection.begin():
             config.attributes.update(connection=connection, metadata=metadata, **attributes)
-            step(config, connection)
+            with _parked(connection, ScriptDirectory.from_config(config)):
+                step(config, connection)
             _check_references(connection)
             if policies:
                 secure(connection, _existing(connection))
             return sorted(MigrationContext.configure(connection).get_current_heads())
+
+
+@contextmanager
+def _parked(connection: Connection, script: ScriptDirectory) -> Iterator[None]:
+    """Take the places of plugins that are not here out of the table of versions, and put them back afterwards.
+
+    Raises:
+        Fatal: The core's own tables are of a version that this one does not know (``newer_tables``).
+    """
+    known = {revision.revision: revision for revision in script.walk_revisions()}
+    current = MigrationContext.configure(connection).get_current_heads()
+    if current and not any("core" in known[one].branch_labels for one in current if one in known):
+        raise Fatal(
+            "newer_tables",
+            say(N_("The tables are of a newer Kopir than this one. Upgrade Kopir, or restore a backup.")),
+        )
+    places = [{"place": one} for one in current if one not in known]
+    if places:
+        connection.execute(text("DELETE FROM alembic_version WHERE version_num = :place"), places)
+    yield
+    if places:
+        connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:place)"), places)
 
 
 def _prepare_for_migration(dbapi: Any, record: object) -> None:

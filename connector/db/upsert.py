@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table
+from sqlalchemy import Connection, Executable, Row, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -28,9 +29,26 @@ def upsert(
         keep: Columns that an existing row keeps.
         changes: Expressions over an existing row's columns, instead of the values.
     """
-    insert = (postgresql if db.dialect.name == "postgresql" else sqlite).insert(table).values(values)
-    changed = {name: insert.excluded[name] for name in values if name not in key and name not in keep}
+    make = _statement if changes else _kept_statement
+    statement = make(db.dialect.name, table, tuple(values), tuple(key), tuple(keep), changes)
+    return db.execute(statement, dict(values)).one()
+
+
+def _statement(
+    dialect: str,
+    table: Table,
+    columns: tuple[str, ...],
+    key: tuple[str, ...],
+    keep: tuple[str, ...],
+    changes: Mapping[str, Any] | None,
+) -> Executable:
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    changed = {name: insert.excluded[name] for name in columns if name not in key and name not in keep}
     changed.update(changes or {})
     if not changed:
         changed = {key[0]: insert.excluded[key[0]]}
-    return db.execute(insert.on_conflict_do_update(index_elements=list(key), set_=changed).returning(table)).one()
+    return insert.on_conflict_do_update(index_elements=list(key), set_=changed).returning(table)
+
+
+# Building the statement costs far more than running it, and a process uses few of them.
+_kept_statement = lru_cache(maxsize=256)(_statement)

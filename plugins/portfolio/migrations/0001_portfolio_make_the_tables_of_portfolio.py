@@ -10,7 +10,7 @@ from connector.db import types
 revision = "0001_portfolio"
 down_revision = None
 branch_labels = ("portfolio",)
-depends_on = "0001_core"
+depends_on = None
 
 
 def upgrade() -> None:
