@@ -115,11 +115,11 @@ class Lms:
         }  # fmt: skip
         return {name: value for name, value in values.items() if value is not None}
 
-    def claims(self, nonce: str, now: datetime, **changes: Any) -> dict[str, Any]:
+    def claims(self, nonce_: str, now: datetime, /, **changes: Any) -> dict[str, Any]:
         """Return a pupil's launch; ``None`` takes a claim out, names of Claim members stand for their addresses."""
         seconds = int(now.timestamp())
         value: dict[str, Any] = {
-            "nonce": nonce, "iat": seconds, "exp": seconds + 60, "iss": self.issuer, "aud": self.client_id, "sub": "5",
+            "nonce": nonce_, "iat": seconds, "exp": seconds + 60, "iss": self.issuer, "aud": self.client_id, "sub": "5",
             Claim.DEPLOYMENT_ID: self.deployment, Claim.TARGET_LINK_URI: TARGET, Claim.VERSION: "1.3.0",
             Claim.MESSAGE_TYPE: "LtiResourceLinkRequest", Claim.ROLES: [LEARNER],
             Claim.CONTEXT: {"id": "2", "label": "ALG7", "title": "Алгебра 7А", "type": ["CourseSection"]},
