@@ -14,9 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from connector.base.i18n import LANGUAGES
 from connector.base.ids import is_id, new_id
 from connector.base.secrets import fingerprint, new_token
-from connector.db.tables.launches import account, activity, context, launch, resource_link
-from connector.db.upsert import upsert
-from connector.host.registry import School
+from connector.db.tables.launches import account, context, launch, resource_link
+from connector.host.directory import School
+from connector.host.known import Known, look_up
 from connector.host.runtime import Runtime
 from lti.errors import Check, LaunchReason
 from lti.tool.claims import DeepLinkingSettings
@@ -58,6 +58,9 @@ class Session:
     expires_at: datetime
 
 
+_INSERT = launch.insert()
+
+
 def admit(runtime: Runtime, launched: Launch, school: School) -> Admitted:
     """Store a launch and what it names, in one transaction.
 
@@ -68,9 +71,10 @@ def admit(runtime: Runtime, launched: Launch, school: School) -> Admitted:
     secret, launch_id = new_token(), new_id()
     try:
         with runtime.database.school(school.id) as db:
-            account_id = _account(db, school.id, launched, now)
-            context_id = _context(db, school.id, launched, now)
-            link_id = _link(db, school.id, launched, context_id, now)
+            known = look_up(db, school.id, _names(launched))
+            account_id = _account(known, school.id, launched, now)
+            context_id = _context(known, school.id, launched, now)
+            link_id = _link(known, school.id, launched, context_id, now)
             values = {
                 "school_id": school.id, "id": launch_id, "registration_id": launched.registration.id,
                 "nonce": launched.nonce, "secret_hash": fingerprint(secret), "message_type": launched.message_type,
@@ -80,7 +84,7 @@ def admit(runtime: Runtime, launched: Launch, school: School) -> Admitted:
                 "details": _details(launched), "trace": [_check(check) for check in launched.trace],
                 "created_at": now, "expires_at": now + SITTING,
             }  # fmt: skip
-            db.execute(launch.insert().values(values))
+            db.execute(_INSERT, values)
     except IntegrityError as error:
         if "nonce" not in str(error.orig):
             raise
@@ -105,7 +109,20 @@ def language_of(launched: Launch, school: School) -> str:
     return code if code in LANGUAGES else school.language
 
 
-def _account(db: Connection, school_id: str, launched: Launch, now: datetime) -> str | None:
+def _names(launched: Launch) -> dict[str, str]:
+    """Return what the launch names, for one look at what is known of it."""
+    names = {"issuer": launched.registration.issuer, "deployment": launched.deployment_id}
+    if launched.subject is not None:
+        names["sub"] = launched.subject
+    if launched.context is not None:
+        names["context"] = launched.context.id
+    if launched.resource_link is not None:
+        names["link"] = launched.resource_link.id
+    wanted = launched.custom.get(ACTIVITY_PARAMETER, "")
+    return {**names, "activity": wanted} if is_id(wanted) else names
+
+
+def _account(known: Known, school_id: str, launched: Launch, now: datetime) -> str | None:
     if launched.subject is None:
         return None
     names = launched.names
@@ -118,10 +135,10 @@ def _account(db: Connection, school_id: str, launched: Launch, now: datetime) ->
         "school_id": school_id, "id": new_id(), "issuer": launched.registration.issuer, "sub": launched.subject,
         "registration_id": launched.registration.id, "seen_at": now, **_told(told),
     }  # fmt: skip
-    return str(upsert(db, account, values, ("school_id", "issuer", "sub"), keep=("id",)).id)
+    return known.keep("account", account, values, ("school_id", "issuer", "sub"))
 
 
-def _context(db: Connection, school_id: str, launched: Launch, now: datetime) -> str | None:
+def _context(known: Known, school_id: str, launched: Launch, now: datetime) -> str | None:
     if launched.context is None:
         return None
     values = {
@@ -139,7 +156,7 @@ def _context(db: Connection, school_id: str, launched: Launch, now: datetime) ->
         # A message without the gradebook's claim (deep linking may lack it) does not take the gradebook away.
         kept.append("scopes")
     key = ("school_id", "issuer", "deployment_id", "context_id")
-    return str(upsert(db, context, values, key, keep=kept).id)
+    return known.keep("context", context, values, key, kept)
 
 
 def _told(values: Mapping[str, str | None]) -> dict[str, str]:
@@ -152,7 +169,7 @@ def storable(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "ignore").decode()
 
 
-def _link(db: Connection, school_id: str, launched: Launch, context_id: str | None, now: datetime) -> str | None:
+def _link(known: Known, school_id: str, launched: Launch, context_id: str | None, now: datetime) -> str | None:
     if launched.resource_link is None or context_id is None:
         return None
     values = {
@@ -161,17 +178,9 @@ def _link(db: Connection, school_id: str, launched: Launch, context_id: str | No
     }  # fmt: skip
     if launched.ags is not None:
         values["line_item_url"] = launched.ags.line_item
-    activity_id = _activity(db, school_id, launched.custom.get(ACTIVITY_PARAMETER, ""))
-    if activity_id is not None:
-        values["activity"] = activity_id
-    return str(upsert(db, resource_link, values, ("school_id", "context", "link_id"), keep=("id",)).id)
-
-
-def _activity(db: Connection, school_id: str, wanted: str) -> str | None:
-    if not is_id(wanted):
-        return None
-    query = select(activity.c.id).where(activity.c.school_id == school_id, activity.c.id == wanted)
-    return db.execute(query).scalar_one_or_none()
+    if known.activity_id is not None:
+        values["activity"] = known.activity_id
+    return known.keep("link", resource_link, values, ("school_id", "context", "link_id"))
 
 
 def _details(launched: Launch) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def store(
         }  # fmt: skip
         upsert(db, dynamic_registration, facts, ("registration_id",), keep=("school_id", "registered_at"))
         db.execute(invitation.update().where(invitation.c.id == invited.id).values(registration_id=registration_id))
-    runtime.registry.forget_hosts()
+    runtime.registry.forget()
     return Stored(registration_id, client.client_id, client.deployment_id, kind)
 
 
@@ -214,7 +214,7 @@ def remove_registration(runtime: Runtime, registration_id: str) -> bool:
         used = select(registration.c.kid)
         orphans = signing_key.c.kid.in_(kids) & signing_key.c.kid.not_in(used)
         db.execute(signing_key.update().where(orphans).values(state="retired", sealed_pem=""))
-    runtime.registry.forget_hosts()
+    runtime.registry.forget()
     return True
 
 

@@ -25,20 +25,9 @@ from connector.db.tables.registry import (
     school,
 )
 from connector.db.upsert import upsert
+from connector.host.directory import FRESH_SECONDS, Directory, registration_of
+from connector.host.directory import School as School
 from lti.tool.ports import AccessToken, Registration, StoredKeySet, TokenKey
-
-_HOSTS_FRESH_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class School:
-    """A school as the application needs it."""
-
-    id: str
-    code: str
-    name: str
-    language: str
-    time_zone: str
 
 
 @dataclass(frozen=True)
@@ -63,6 +52,7 @@ class Registry:
     def __init__(self, database: Database) -> None:
         """Read through the service role."""
         self._database = database
+        self._directory = Directory(database)
         self._hosts: tuple[float, frozenset[str]] = (0.0, frozenset())
 
     def find(self, issuer: str, client_id: str | None) -> Sequence[Registration]:
@@ -70,17 +60,17 @@ class Registry:
         if "\x00" in issuer or "\x00" in (client_id or ""):
             # Comes from anybody's login; PostgreSQL refuses to be asked.
             return []
-        query = select(registration).where(registration.c.issuer == issuer)
         if client_id is not None:
-            query = query.where(registration.c.client_id == client_id)
+            entry = self._directory.of_client(issuer, client_id)
+            return [] if entry is None else [entry.registration]
+        query = select(registration).where(registration.c.issuer == issuer)
         with self._database.service(write=False) as db:
-            return [_registration(row) for row in db.execute(query)]
+            return [registration_of(row) for row in db.execute(query)]
 
     def get(self, registration_id: str) -> Registration | None:
         """Return a registration by our id."""
-        with self._database.service(write=False) as db:
-            row = db.execute(select(registration).where(registration.c.id == registration_id)).first()
-        return None if row is None else _registration(row)
+        entry = self._directory.of_id(registration_id)
+        return None if entry is None else entry.registration
 
     def all(self) -> list[tuple[Registration, str, str]]:
         """Return every registration with each of its deployments and the school's code."""
@@ -91,10 +81,13 @@ class Registry:
             .order_by(school.c.code, registration.c.issuer, deployment.c.deployment_id)
         )
         with self._database.service(write=False) as db:
-            return [(_registration(row), row.deployment_id, row.code) for row in db.execute(query)]
+            return [(registration_of(row), row.deployment_id, row.code) for row in db.execute(query)]
 
     def school_of(self, registration_id: str, deployment_id: str) -> School | None:
         """Return the school a deployment belongs to, or None when the deployment is not known."""
+        entry = self._directory.of_id(registration_id)
+        if entry is None or deployment_id in entry.schools:
+            return None if entry is None else entry.schools[deployment_id]
         query = (
             select(school)
             .join(deployment, deployment.c.school_id == school.c.id)
@@ -130,15 +123,16 @@ class Registry:
     def private_hosts(self) -> frozenset[str]:
         """Return the hosts inside private networks that registered platforms may be reached at."""
         at, hosts = self._hosts
-        if time.monotonic() - at > _HOSTS_FRESH_SECONDS or not at:
+        if time.monotonic() - at > FRESH_SECONDS or not at:
             with self._database.service(write=False) as db:
                 rows = db.execute(select(registration.c.private_hosts)).scalars().all()
             hosts = frozenset(host for row in rows for host in row)
             self._hosts = (time.monotonic(), hosts)
         return hosts
 
-    def forget_hosts(self) -> None:
-        """Read the allowed private hosts anew at the next call: a platform was registered, changed or removed."""
+    def forget(self) -> None:
+        """Read everything anew at the next call: a platform was registered, changed or removed."""
+        self._directory.forget()
         self._hosts = (0.0, frozenset())
 
     def make_school(self, code: str, name: str, vault: Vault, now: datetime, language: str = "kk") -> School:
@@ -172,8 +166,8 @@ class Registry:
             _refuse_taken(db, row.id, platform.deployment_id, school_id)
             place = {"registration_id": row.id, "deployment_id": platform.deployment_id, "school_id": school_id}
             upsert(db, deployment, {**place, "created_at": now}, ("registration_id", "deployment_id"), keep=keep)
-        self.forget_hosts()
-        return _registration(row)
+        self.forget()
+        return registration_of(row)
 
 
 def _refuse_taken(db: Connection, registration_id: str, deployment_id: str, school_id: str) -> None:
@@ -190,20 +184,6 @@ def _refuse_taken(db: Connection, registration_id: str, deployment_id: str, scho
     if taken is not None:
         text = N_("Deployment {deployment} of this LMS belongs to school {school} already.")
         raise Fatal("deployment_taken", say(text, deployment=deployment_id, school=taken))
-
-
-def _registration(row: Any) -> Registration:
-    return Registration(
-        id=row.id,
-        issuer=row.issuer,
-        client_id=row.client_id,
-        auth_url=row.auth_url,
-        token_url=row.token_url,
-        jwks_url=row.jwks_url,
-        token_audience=row.token_audience,
-        profile=row.profile,
-        allow_anonymous=bool(row.allow_anonymous),
-    )
 
 
 def _school(row: Any) -> School:
