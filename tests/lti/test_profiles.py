@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from connector.base.outbound import Reply
 from lti.profiles import PROFILES, Profile, profile_for
+from lti.tool.outcomes import ScoreStatus, classify
 
 NOT_FLAGS = {"key", "title", "family_codes", "quirks"}
 
@@ -15,7 +17,7 @@ NOT_FLAGS = {"key", "title", "family_codes", "quirks"}
 @pytest.mark.parametrize(
     ("code", "key"),
     [("moodle", "moodle"), ("Moodle", "moodle"), ("desire2learn", "d2l"), ("d2l", "d2l"), ("canvas", "canvas"),
-     ("kopir", "generic"), ("", "generic"), (None, "generic")],
+     ("BlackboardLearn", "blackboard"), ("sakai", "sakai"), ("Open edX", "openedx"), ("kopir", "generic"), ("", "generic"), (None, "generic")],
 )  # fmt: skip
 def test_a_platform_finds_its_profile(code, key):
     assert profile_for(code).key == key
@@ -51,3 +53,31 @@ def test_an_unknown_platform_is_treated_with_caution():
     assert generic.zero_omitted_in_results
     assert generic.timestamp_resolution >= timedelta(seconds=1)
     assert generic.accepted_may_be_overridden
+
+
+def test_only_brightspace_wants_another_token_audience():
+    wanting = {key: profile.token_audience for key, profile in PROFILES.items() if profile.token_audience}
+    assert wanting == {"d2l": "https://api.brightspace.com/auth/token"}
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+def test_a_refusal_in_a_products_own_words_has_a_cause_that_exists(profile):
+    for error in profile.score_errors:
+        assert error.cause in set(ScoreStatus)
+        assert error.text == error.text.lower()
+
+
+@pytest.mark.parametrize(
+    ("profile", "reason", "body", "status"),
+    [
+        ("moodle", "Incorrect score received", b"", ScoreStatus.NOT_GRADABLE),
+        ("blackboard", "", b"User could not be found: _123_1", ScoreStatus.NOT_GRADABLE),
+        ("canvas", "", b"Provided submission is older than the last updated timestamp", ScoreStatus.OLDER_TIMESTAMP),
+        # A platform that was registered under another name is understood all the same.
+        ("generic", "Incorrect score received", b"", ScoreStatus.NOT_GRADABLE),
+        ("sakai", "", b"no such thing", ScoreStatus.REJECTED),
+    ],
+)
+def test_a_refused_score_is_read_in_the_products_own_words(profile, reason, body, status):
+    reply = Reply(400, {"content-type": "text/plain"}, body, "https://lms.kz/scores", reason=reason)
+    assert classify(reply, profile).status is status

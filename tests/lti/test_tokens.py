@@ -59,6 +59,11 @@ def test_brightspace_wants_its_own_audience(lms):
     assert assertion(lms.seen(TOKEN)[0])["aud"] == audience
 
 
+def test_brightspaces_audience_is_known_without_being_typed_in(lms):
+    source().bearer(replace(lms.registration, profile="d2l"), "1", [Scope.SCORE])
+    assert assertion(lms.seen(TOKEN)[0])["aud"] == "https://api.brightspace.com/auth/token"
+
+
 def test_moodles_token_labelled_text_html_is_read(lms):
     token = source().bearer(lms.registration, "1", [Scope.SCORE])
     assert token.value == "t1"
