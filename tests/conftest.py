@@ -7,6 +7,7 @@ import pytest
 
 from connector.db.database import Database
 from tests.support.databases import Place, PostgresServer, SqliteTemplate
+from tests.support.fleet import Nursery
 from tests.support.services import require_service
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
@@ -51,6 +52,14 @@ def database(request: pytest.FixtureRequest, database_place: Place) -> Iterator[
     opened = database_place.open()
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Forks worker processes that tests may kill."""
+    made = Nursery()
+    yield made
+    made.close()
 
 
 @pytest.fixture

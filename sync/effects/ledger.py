@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, tuple_, update
 
 from connector.base.ids import new_id
 from connector.db.upsert import upsert
@@ -18,6 +18,7 @@ from sync.effects.records import IN_FLIGHT, Cell, CellState, Change, Effect, Ori
 from sync.effects.tables import effect, effect_cell
 
 _SECOND = timedelta(seconds=1)
+_GIVEN_UP = frozenset({State.SUPERSEDED, State.REFUSED, State.CONFLICT, State.KEPT})
 
 
 class NotSendable(Exception):
@@ -178,6 +179,38 @@ def in_flight(db: Connection, school_id: str, system: str, item: str) -> list[Ef
         .order_by(effect.c.id)
     )
     return [_effect(row) for row in db.execute(query)]
+
+
+def strays(db: Connection, school_id: str, system: str, item: str) -> dict[Cell, list[Sighting]]:
+    """Return, by cell, what ended writes of a column may have put there since something was last agreed.
+
+    A write that was sent and then given up, superseded by a newer one say, may arrive all the same. Its mark is ours,
+    not somebody else's.
+    """
+    query = (
+        select(effect)
+        .join(
+            effect_cell,
+            and_(
+                effect_cell.c.school_id == effect.c.school_id,
+                effect_cell.c.system == effect.c.system,
+                effect_cell.c.item == effect.c.item,
+                effect_cell.c.person == effect.c.person,
+            ),
+        )
+        .where(
+            effect.c.school_id == school_id,
+            effect.c.system == system,
+            effect.c.item == item,
+            effect.c.attempts > 0,
+            effect.c.state.in_(_GIVEN_UP),
+            or_(effect_cell.c.agreed_at.is_(None), effect.c.settled_at >= effect_cell.c.agreed_at),
+        )
+    )
+    found: dict[Cell, list[Sighting]] = {}
+    for one in map(_effect, db.execute(query)):
+        found.setdefault(one.cell, []).append(Sighting(one.after, one.maximum))
+    return found
 
 
 def cells(db: Connection, school_id: str, wanted: Iterable[Cell]) -> dict[Cell, CellState]:

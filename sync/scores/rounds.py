@@ -127,6 +127,7 @@ class Round:
         self._now = now
         self._to_send: list[Effect] = []
         self._busy: set[str] = set()
+        self._strays = ledger.strays(db, place.school_id, self._cell("").system, url)
         self.undecided = 0
 
     def go(self, waiting: Sequence[Waiting], *, send: bool) -> list[Effect]:
@@ -162,6 +163,7 @@ class Round:
         elif ruling.verdict in _RESENDS and newest not in (None, effect.key):
             # A later score of the same pupil waits, and its stamp refuses this one should it still arrive.
             ledger.settle(self._db, self._place.school_id, effect, State.SUPERSEDED, self._now, reason="newer_score")
+            self._strays.setdefault(effect.cell, []).append(Sighting(effect.after, effect.maximum))
         elif self._hopeless(effect):
             self._end(effect, Ruling(Verdict.REFUSED, "no_answer"))
         elif ruling.verdict in _RESENDS and send and self._posted.times[effect.id] < _SENDS_PER_RUN:
@@ -178,12 +180,21 @@ class Round:
             post,
             self._sight.reading(sub),
             self._sight.points(sub, effect.after, effect.maximum),
-            self._sight.base(sub, effect.expect, effect.expect_maximum),
+            self._base(effect.cell, Sighting(effect.expect, effect.expect_maximum))[0],
             sent_before=effect.attempts > 1,
         )
         if ruling.verdict is Verdict.REFUSED and outcome is not None:
             return Ruling(Verdict.REFUSED, str(outcome.status))
         return ruling
+
+    def _base(self, cell: Cell, agreed: Sighting) -> tuple[Decimal | None, bool]:
+        """Return the mark of ours that the cell may hold, and whether it is one that went astray and is there."""
+        reading = self._sight.reading(cell.person)
+        for stray in self._strays.get(cell, ()):
+            mark = self._sight.base(cell.person, stray.value, stray.maximum)
+            if mark is not None and reading.shows(mark):
+                return mark, True
+        return self._sight.base(cell.person, agreed.value, agreed.maximum), False
 
     def _hopeless(self, effect: Effect) -> bool:
         return self._posted.some_accepted and self._now - effect.created_at > GIVE_UP
@@ -205,11 +216,12 @@ class Round:
             self.undecided += 1
             return
         effect = ledger.plan(self._db, self._place.school_id, self._change(one), self._now)
+        base, ours = self._base(effect.cell, Sighting(known.agreed, known.agreed_maximum))
         ruling = before_write(
             self._sight.reading(one.sub),
             self._sight.points(one.sub, effect.after, effect.maximum),
-            self._sight.base(one.sub, known.agreed, known.agreed_maximum),
-            base_known=known.agreed_known,
+            base,
+            base_known=known.agreed_known or ours,
         )
         if ruling.verdict is Verdict.WRITE:
             self._to_send.append(effect)

@@ -27,7 +27,7 @@ from sync.jobs.celery_app import CeleryDispatcher
 from sync.jobs.tables import job
 from tests.support import factories as make
 from tests.support.databases import Place
-from tests.support.fleet import Fleet, wait_for
+from tests.support.fleet import Fleet, Nursery, wait_for
 from tests.support.services import require_service
 from tests.support.serving import serving
 
@@ -73,7 +73,7 @@ def server() -> EffectServer:
 
 
 @pytest.fixture(params=TRANSPORTS)
-def fleet(request: pytest.FixtureRequest, tmp_path: Path, server: EffectServer) -> Iterator[Fleet]:
+def fleet(request: pytest.FixtureRequest, tmp_path: Path, server: EffectServer, nursery: Nursery) -> Iterator[Fleet]:
     broker = require_service(request.param) if request.param else ""
     if broker:
         place: Place = request.getfixturevalue("postgres").place
@@ -82,7 +82,7 @@ def fleet(request: pytest.FixtureRequest, tmp_path: Path, server: EffectServer) 
     folder = tmp_path / "fleet"
     folder.mkdir()
     with ExitStack() as stack:
-        made = Fleet(place, broker, folder, stack.enter_context(serving(server)))
+        made = Fleet(nursery, place, broker, folder, stack.enter_context(serving(server)))
         stack.callback(made.end)
         yield made
 

@@ -10,6 +10,7 @@ import pytest
 
 from connector.db.database import Database
 from sync.twins.moodle import Quirks
+from sync.twins.moodle.gradebook import Score
 from tests.scores.kit import Course
 from tests.support import factories as make
 from tests.support.lms import Rehearsal, rehearsal
@@ -370,6 +371,56 @@ def test_newer_score_takes_the_place_of_one_that_never_arrived(course: Course) -
     course.deliver_fully()
     assert course.mark(sub) == 8
     assert [row.state for row in course.effects(sub)] == ["superseded", "delivered"]
+
+
+class Died(Exception):
+    """Stands for the death of a worker at a step."""
+
+
+def die_at(wanted: str):
+    def step(name: str) -> None:
+        if name == wanted:
+            raise Died
+
+    return step
+
+
+@pytest.mark.parametrize("first", ["0", "5"])
+def test_newer_score_follows_one_that_arrived_though_its_worker_died(course: Course, first: str) -> None:
+    """Our own zero is not shown and must not be taken for a mark that a teacher cleared."""
+    (sub,) = course.lms.pupils[:1]
+    course.hand_in(sub, "4")
+    course.deliver()
+    course.hand_in(sub, first, finished_at=course.clock())
+    assert course.deliver(step=die_at("score.posted")).last_reason == "crash:Died"
+    assert course.mark(sub) == Decimal(first)
+    course.hand_in(sub, "9", finished_at=course.clock())
+    course.clock.ahead += timedelta(minutes=1)
+    course.deliver_fully()
+    assert (course.mark(sub), course.state(sub)) == (9, "delivered")
+
+
+@pytest.mark.parametrize("stray", ["0", "5"])
+@pytest.mark.parametrize("earlier", ["4", None])
+def test_score_that_arrives_after_it_was_superseded_is_known_as_our_own(
+    course: Course, stray: str, earlier: str | None
+) -> None:
+    (sub,) = course.lms.pupils[:1]
+    if earlier is not None:
+        course.hand_in(sub, earlier)
+        course.deliver()
+    for score in (stray, "9"):
+        course.hand_in(sub, score, finished_at=course.clock())
+        course.deliver(step=die_at("score.posting"))
+        course.clock.ahead += timedelta(minutes=1)
+    late = next(row for row in course.effects(sub) if row.after == stray)
+    assert late.state == "superseded"
+    (column,) = course.lms.columns()
+    moment = {"person": sub, "given": Decimal(stray), "maximum": Decimal(10), "comment": ""}
+    course.lms.lms._parts.gradebook.put_score(column.item, Score(seconds=int(late.stamp.timestamp()), **moment))
+    assert course.mark(sub) == Decimal(stray)
+    course.deliver_fully()
+    assert (course.mark(sub), course.state(sub)) == (9, "delivered")
 
 
 def test_more_results_than_one_batch_all_arrive(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:

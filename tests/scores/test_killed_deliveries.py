@@ -17,7 +17,7 @@ from connector.db.database import Database
 from sync.jobs import queue
 from tests.scores.kit import Course
 from tests.support.databases import Place
-from tests.support.fleet import Fleet, wait_for
+from tests.support.fleet import Fleet, Nursery, wait_for
 from tests.support.lms import Rehearsal
 
 # Every step of a delivery, and how often it is passed before the worker dies there.
@@ -48,10 +48,10 @@ def opened(database_place: Place) -> Iterator[Database]:
 
 
 @pytest.fixture
-def fleet(database_place: Place, tmp_path: Path, lms: Rehearsal) -> Iterator[Fleet]:
+def fleet(database_place: Place, tmp_path: Path, lms: Rehearsal, nursery: Nursery) -> Iterator[Fleet]:
     folder = tmp_path / "fleet"
     folder.mkdir()
-    made = DeliveringFleet(database_place, "", folder, "http://127.0.0.1:9")
+    made = DeliveringFleet(nursery, database_place, "", folder, "http://127.0.0.1:9")
     made.lms = lms.facts.to_json()
     yield made
     made.end()

@@ -1,4 +1,4 @@
-"""A worker process for tests: ``python -m tests.support.job_worker '<json>'``.
+"""Worker processes for tests: each line of JSON on stdin is one more.
 
 It runs ``effect`` jobs (look whether the counting server has the job's key, post it if not, then finish together
 with a row of its own) and, when told of an LMS, ``deliver_scores``.
@@ -7,13 +7,16 @@ with a row of its own) and, when told of an LMS, ``deliver_scores``.
 from __future__ import annotations
 
 import json
+import os
+import select
 import signal
 import sys
 import threading
+import traceback
 import urllib.error
 import urllib.request
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import insert
 
@@ -54,8 +57,7 @@ def effect(url: str, name: str) -> Any:
     return handler
 
 
-def main() -> int:
-    options = json.loads(sys.argv[1])
+def run(options: dict[str, Any]) -> int:
     runtime = Runtime(
         Place(**options["place"]).open(),
         Handlers(),
@@ -86,5 +88,52 @@ def main() -> int:
     return 0 if dispatcher.stop() else 1
 
 
+def nurse() -> None:
+    """Fork a worker for each line of options, and tell when each ended: importing is paid for once."""
+    while True:
+        readable, _, _ = select.select([sys.stdin], [], [], 0.03)
+        if readable:
+            line = sys.stdin.readline()
+            if not line:
+                return
+            pid = os.fork()
+            if pid == 0:
+                _become(json.loads(line))
+            _tell(started=pid)
+        _reap()
+
+
+def _become(options: dict[str, Any]) -> NoReturn:
+    # Closing it would give its number to the next socket, and Celery's loop takes descriptor 0 for none.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    out = os.open(options["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    status = 1
+    try:
+        status = run(options)
+    except BaseException:
+        # Nobody is above this frame to print it.
+        traceback.print_exc()
+        raise
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _reap() -> None:
+    try:
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            _tell(ended=ended[0], status=os.waitstatus_to_exitcode(ended[1]))
+    except ChildProcessError:
+        return
+
+
+def _tell(**facts: int) -> None:
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    nurse()
