@@ -17,7 +17,8 @@ NOT_FLAGS = {"key", "title", "family_codes", "quirks"}
 @pytest.mark.parametrize(
     ("code", "key"),
     [("moodle", "moodle"), ("Moodle", "moodle"), ("desire2learn", "d2l"), ("d2l", "d2l"), ("canvas", "canvas"),
-     ("BlackboardLearn", "blackboard"), ("sakai", "sakai"), ("Open edX", "openedx"), ("kopir", "generic"), ("", "generic"), (None, "generic")],
+     ("BlackboardLearn", "blackboard"), ("sakai", "sakai"), ("Open edX", "openedx"),
+     ("kopir", "generic"), ("", "generic"), (None, "generic")],
 )  # fmt: skip
 def test_a_platform_finds_its_profile(code, key):
     assert profile_for(code).key == key
