@@ -60,7 +60,8 @@ def opened(place: Place, folder: Path, *, width: int = 1200, **options: object) 
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(invite(made.runtime, made.bench.school, "Әсел").removeprefix(BASE))
-        page.get_by_role("button", name="Sign in").click()
+        with page.expect_navigation():
+            page.get_by_role("button", name="Sign in").click()
         try:
             yield made, page
         finally:
@@ -71,7 +72,8 @@ def opened(place: Place, folder: Path, *, width: int = 1200, **options: object) 
 
 def compare(page: Page) -> None:
     """Press the button and wait until the page has shown the end of the work by itself."""
-    page.get_by_role("button", name="Compare now").first.click()
+    with page.expect_navigation(url="**/connections/**"):
+        page.get_by_role("button", name="Compare now").first.click()
     expect(page.locator("[data-progress]")).to_have_count(0, timeout=30_000)
 
 
@@ -103,7 +105,7 @@ def test_from_the_invitation_to_the_marks_in_the_journal(sqlite_place: Place, tm
 def test_unticking_a_work_changes_the_number_on_the_button(sqlite_place: Place, tmp_path: Path) -> None:
     with opened(sqlite_place, tmp_path, left=class_lms(), right=class_journal()) as (made, page):
         compare(page)
-        made.bench.join(identity_csv())
+        assert made.bench.join(identity_csv()).applied
         page.goto(made.home)
         compare(page)
         before = int(page.locator("[data-total]").inner_text())
@@ -135,12 +137,13 @@ def test_no_page_is_wider_than_a_phone(sqlite_place: Place, tmp_path: Path, lang
     right = class_journal(write=Writing.VENDOR_GATED)
     with opened(sqlite_place, tmp_path, width=360, left=class_lms(), right=right) as (made, page):
         compare(page)
-        made.bench.join(identity_csv())
+        assert made.bench.join(identity_csv()).applied
         page.goto(made.home)
         compare(page)
         page.locator("[data-approve] .console-approve button").click()
         expect(page.get_by_text("Put on the entry sheet")).to_be_visible(timeout=30_000)
-        page.locator(f"button[name=language][value={language}]").click()
+        with page.expect_navigation():
+            page.locator(f"button[name=language][value={language}]").click()
         for path in ("/console/", "", "entry-sheet", "runs/", "audit", "why"):
             page.goto(path if path.startswith("/") else made.home + path)
             for summary in page.locator("details:not([open]) > summary").all():
