@@ -222,23 +222,36 @@ _NAME_RULES: tuple[tuple[str, _Alike], ...] = (
 
 
 def _by_name(left: Sequence[Person], right: Sequence[Person]) -> tuple[list[Pair], list[Apart]]:
-    """Propose by name, surest rule first; whoever has two candidates under a rule waits and is proposed to nobody."""
+    """Propose whoever has one possible counterpart by name; whoever has several waits and is proposed to nobody.
+
+    Namesakes are counted by the loosest comparison: an exact spelling or a given patronymic on one side does not tell
+    two people apart whom the other side writes alike.
+    """
     lefts, rights = [_named(person) for person in left], [_named(person) for person in right]
     proposed: list[Pair] = []
     ambiguous: list[Apart] = []
-    for rule, alike in _NAME_RULES:
-        for suffix, fits in (("+birth", _born_alike), ("", _not_born_apart)):
-            found = _candidates(lefts, rights, alike, fits)
-            pairs, waiting = _sort_out(found, rule + suffix)
-            if suffix:
-                waiting = []
-            proposed += pairs
-            ambiguous += waiting
-            done = {pair.left for pair in pairs} | {apart.id for apart in waiting}
-            gone = {pair.right for pair in pairs} | {right for apart in waiting for right in apart.candidates}
-            lefts = [named for named in lefts if named.person.id not in done]
-            rights = [named for named in rights if named.person.id not in gone]
+    for possible, fits, suffix in _NAME_PASSES:
+        alone, ambiguous = _sort_out(_candidates(lefts, rights, possible, fits), "")
+        proposed += [pair._replace(rule=_surest(pair, lefts, rights) + suffix) for pair in alone]
+        done, gone = {pair.left for pair in alone}, {pair.right for pair in alone}
+        lefts = [named for named in lefts if named.person.id not in done]
+        rights = [named for named in rights if named.person.id not in gone]
     return proposed, ambiguous
+
+
+def _surest(pair: Pair, lefts: Sequence[_Named], rights: Sequence[_Named]) -> str:
+    mine = next(named for named in lefts if named.person.id == pair.left)
+    theirs = next(named for named in rights if named.person.id == pair.right)
+    return next(rule for rule, alike in _NAME_RULES if alike(mine, theirs))
+
+
+def _in_full(one: _Named, other: _Named) -> bool:
+    """Tell whether both names have a patronymic, as far as words show it, and are the same but for spelling."""
+    return len(one.folded) > 2 and one.folded == other.folded
+
+
+def _possibly(one: _Named, other: _Named) -> bool:
+    return any(alike(one, other) for _, alike in _NAME_RULES)
 
 
 def _born_alike(one: _Named, other: _Named) -> bool:
@@ -247,6 +260,15 @@ def _born_alike(one: _Named, other: _Named) -> bool:
 
 def _not_born_apart(one: _Named, other: _Named) -> bool:
     return None in (one.person.birth_date, other.person.birth_date) or _born_alike(one, other)
+
+
+# What tells people apart best comes first; whoever is still in doubt after the last pass waits.
+_NAME_PASSES: tuple[tuple[_Alike, _Alike, str], ...] = (
+    (_in_full, _born_alike, "+birth"),
+    (_possibly, _born_alike, "+birth"),
+    (_in_full, _not_born_apart, ""),
+    (_possibly, _not_born_apart, ""),
+)
 
 
 def _candidates(lefts: Sequence[_Named], rights: Sequence[_Named], *tests: _Alike) -> dict[str, list[str]]:

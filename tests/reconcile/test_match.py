@@ -137,6 +137,30 @@ def test_one_pupil_with_two_namesakes_opposite_waits_too():
     assert found.ambiguous[0].candidates == ("r1", "r2")
 
 
+@pytest.mark.parametrize("lefts", [("Серікбай Алихан",), ("Серікбай Алихан", "Серікбай Алихан")])
+def test_spelling_in_one_system_does_not_choose_between_namesakes(lefts):
+    left = [person(f"l{number}", name) for number, name in enumerate(lefts, 1)]
+    right = [person("r1", "Серікбай Алихан Нұрланұлы"), person("r2", "Серикбай Алихан Нурланулы")]
+    found = match_people(left, right)
+    assert not found.proposed
+    assert [apart.candidates for apart in found.ambiguous] == [("r1", "r2")] * len(lefts)
+
+
+@pytest.mark.parametrize("rights", [("Ахметов Али", "Ахметов Али Ерланұлы"), ("Ахметов Али Ерланұлы", "Ахметов Али")])
+def test_a_name_without_patronymic_does_not_choose_between_namesakes(rights):
+    right = [person(f"r{number}", name) for number, name in enumerate(rights, 1)]
+    found = match_people([person("l1", "Ахметов Али")], right)
+    assert not found.proposed
+    assert [apart.candidates for apart in found.ambiguous] == [("r1", "r2")]
+
+
+def test_full_names_on_both_sides_tell_namesakes_apart():
+    left = [person("l1", "Ахметов Али"), person("l2", "Ахметов Әли Ерланұлы")]
+    right = [person("r1", "Ахметов Али"), person("r2", "Ахметов Али Ерланулы")]
+    found = match_people(left, right)
+    assert sorted(pairs(found.proposed)) == [("l1", "r1", "name+class"), ("l2", "r2", "folded_name+class")]
+
+
 def test_birth_dates_tell_namesakes_apart():
     left = [person("l1", "Ахметов Али", born=BORN), person("l2", "Ахметов Али", born=LATER)]
     right = [person("r2", "Ахметов Али", born=LATER), person("r1", "Ахметов Али", born=BORN)]
