@@ -72,6 +72,7 @@ class PostgresServer:
         self.name = f"kopir_test_{os.getpid()}_{uuid4().hex[:8]}"
         self._tables: frozenset[str] = frozenset()
         with self._admin() as admin:
+            _drop_orphans(admin)
             for role, group in ((f"{self.name}_app", APP_ROLE), (f"{self.name}_service", SERVICE_ROLE)):
                 admin.execute(sql.SQL(_MAKE_GROUP.format(group)))
                 admin.execute(sql.SQL("CREATE ROLE {} LOGIN IN ROLE {}").format(*map(sql.Identifier, (role, group))))
@@ -124,6 +125,18 @@ class PostgresServer:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self.name)))
             for role in (f"{self.name}_app", f"{self.name}_service"):
                 admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+
+
+def _drop_orphans(admin: psycopg.Connection) -> None:
+    """Drop what test runs that were killed left behind on this machine's own server."""
+    if not admin.info.host.startswith(("127.", "/", "localhost")):
+        return
+    for (name,) in admin.execute("SELECT datname FROM pg_database WHERE datname ~ '^kopir_test_[0-9]+_'").fetchall():
+        if Path(f"/proc/{name.split('_')[2]}").exists():
+            continue
+        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        for role in (f"{name}_app", f"{name}_service"):
+            admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
 
 
 _MAKE_GROUP = (
