@@ -11,6 +11,7 @@ from connector.base.i18n import N_, say
 from connector.cli.context import opened_runtime
 from connector.cli.lti_keys import keys
 from connector.cli.lti_registration import approve, invite, remove, show_one
+from connector.cli.lti_selftest import selftest
 from connector.cli.output import explained, json_option, show, show_table
 from connector.host.platforms import register_platform
 from connector.host.registry import Platform, origin_of
@@ -82,5 +83,6 @@ def list_(as_json: bool) -> None:
 
 lti.add_command(invite)
 lti.add_command(keys)
+lti.add_command(selftest)
 for command in (show_one, remove, approve):
     platforms.add_command(command)
