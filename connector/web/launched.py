@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, abort, g, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as WsgiResponse
 
+from connector.base.i18n import LANGUAGES, N_, translate
 from connector.host.deep_linking import answer
 from connector.host.launches import (
     SITTING,
@@ -29,6 +30,11 @@ from lti.vocab import MessageType
 from plugins.contract import Activity, Placed, Placement, Plugin, Role
 
 blueprint = Blueprint("launched", __name__, url_prefix="/l/<launch_id>")
+_NO_SESSION = N_("This page is not open any more")
+_OPEN_AGAIN = N_(
+    "Go back to your course and open the activity again. If it happens again, the browser blocks this page's cookies: "
+    "open the activity in a new window, or tell the informatics teacher."
+)
 TOKEN_FIELD, TOKEN_HEADER = "kopir_token", "X-Kopir-Token"
 
 
@@ -54,7 +60,12 @@ def _no_session() -> WsgiResponse:
     """Say honestly that no cookie arrived; the frame of the launch's own school may show this, no other."""
     school_id = school_of_launch(runtime(), g.launch_id)
     allow_framing(runtime().registry.frame_origins(school_id) if school_id else ())
-    return make_response(render_template("kopir/no_session.html", lang=browser_language()), 403)
+    first = browser_language()
+    parts = [
+        {"language": code, "title": translate(_NO_SESSION, code), "advice": translate(_OPEN_AGAIN, code)}
+        for code in (first, *(code for code in LANGUAGES if code != first))
+    ]
+    return make_response(render_template("kopir/no_session.html", lang=first, parts=parts), 403)
 
 
 def _token_holds(session: Session) -> bool:

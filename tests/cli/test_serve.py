@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import socket
@@ -137,6 +138,20 @@ def test_server_answers_runs_jobs_inside_and_ends_on_sigterm(
     assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
     assert served.get("/healthz")[0] == 0
     database.close()
+
+
+def test_body_without_a_length_is_refused_by_the_real_server_when_it_is_too_large(serve: Callable[..., Served]) -> None:
+    served = serve(JOB_THREADS="0")
+    host, port = served.url.removeprefix("http://").split(":")
+    statuses = []
+    for size in (10, 80_000):
+        connection = http.client.HTTPConnection(host, int(port), timeout=30)
+        pieces = (piece for piece in (b"state=", b"x" * size))
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Transfer-Encoding": "chunked"}
+        connection.request("POST", "/lti/launch", body=pieces, headers=headers, encode_chunked=True)
+        statuses.append(connection.getresponse().status)
+        connection.close()
+    assert statuses == [400, 413]
 
 
 @pytest.fixture

@@ -72,6 +72,15 @@ def test_page_without_the_cookie_says_so_honestly(site: Site, lms: Lms, placed: 
     assert answer.headers["Content-Security-Policy"].endswith("frame-ancestors 'self' https://lms.school.kz")
 
 
+def test_page_without_the_cookie_speaks_the_browser_s_language_first(site: Site) -> None:
+    for wanted, first in (("ru", "ru"), ("en-GB", "en"), ("de", "kk")):
+        page = get(site.client(), f"/l/{new_id()}/", headers={"Accept-Language": wanted}).text
+        assert re.findall(r'<section lang="(\w+)"', page)[0] == first
+        assert f'<html lang="{first}"' in page
+        assert page.count("<h1") == 1
+        assert ("not open any more" in page, "больше не открыта" in page, "енді ашық емес" in page) == (True,) * 3
+
+
 def test_cookie_of_another_launch_opens_nothing(site: Site, lms: Lms, placed: dict[str, Any]) -> None:
     mine, theirs = site.client(), site.client()
     my_path = site.enter(mine, lms, **placed)
