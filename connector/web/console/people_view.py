@@ -40,10 +40,20 @@ class Linked:
 
 @dataclass(frozen=True)
 class Proposed:
-    """A pair that waits for a person's word."""
+    """A pair that waits for a person's word.
+
+    Attributes:
+        id: The proposal.
+        left: The pupil's name in the school's record.
+        left_id: The school's own number of the pupil; the LMS's id where it tells no number.
+        right: The name in the journal.
+        right_id: The journal's id.
+        reason: Why the pair is proposed, or waits.
+    """
 
     id: str
     left: str
+    left_id: str
     right: str
     right_id: str
     reason: Message | str
@@ -82,7 +92,8 @@ def view_people(db: Connection, names: Names) -> list[GroupPeople]:
     how = _how(db, names)
     open_ = proposals.of(db, connection.school, connection.id)
     names.load_people([*pairs, *(one.person for one in open_)])
-    return [_group(db, names, link, pairs, how, open_) for link in names.groups]
+    numbers = _numbers(db, names, open_)
+    return [_group(db, names, link, pairs, how, open_, numbers) for link in names.groups]
 
 
 def _group(
@@ -92,6 +103,7 @@ def _group(
     pairs: dict[str, tuple[str, str]],
     how: dict[str, Message | str],
     open_: list[Proposal],
+    numbers: dict[str, str],
 ) -> GroupPeople:
     lefts, rights = names.roster("left", link), names.roster("right", link)
     made = GroupPeople(link, names.group(link))
@@ -103,10 +115,13 @@ def _group(
     ]
     made.linked.sort(key=lambda one: names.by_class_list(link, one.person))
     seats = {line.external_id: line.position for line in people.roster(db, names.connection.school, link, "right")}
-    for one in sorted(open_, key=lambda one: seats.get(one.right_id, 0)):
+    for one in sorted(open_, key=lambda one: (seats.get(one.right_id, 0), numbers.get(one.person, ""))):
         if one.group_link == link:
             target = made.proposed if one.state == "proposed" else made.waiting
-            target.append(_proposed(names, one, rights.get(one.right_id, "")))
+            right, reason = rights.get(one.right_id, ""), _reason(one.reason or one.how)
+            target.append(
+                Proposed(one.id, names.person(one.person), numbers.get(one.person, ""), right, one.right_id, reason)
+            )
     _differences(db, names, link, made)
     return made
 
@@ -116,9 +131,11 @@ def _pupils(db: Connection, names: Names, link: str) -> set[str]:
     return {person.id for person in found if person.role is Role.PUPIL}
 
 
-def _proposed(names: Names, one: Proposal, right: str) -> Proposed:
-    reason = one.reason or one.how
-    return Proposed(one.id, names.person(one.person), right, one.right_id, _reason(reason))
+def _numbers(db: Connection, names: Names, open_: list[Proposal]) -> dict[str, str]:
+    """Return what tells namesakes of the LMS apart."""
+    key = names.connection.left
+    known = people.identifiers(db, names.connection.school, {one.person for one in open_})
+    return {whom: ids.get(("idnumber", key)) or ids.get((id_type(key), key), "") for whom, ids in known.items()}
 
 
 def _reason(code: str) -> Message | str:
