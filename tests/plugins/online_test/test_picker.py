@@ -42,7 +42,7 @@ def test_the_report_names_line_7_lists_the_rest_and_imports_nothing(room: TestRo
     assert all(words in html for words in (">A<", ">B<", ">D<")) or all(f">{w}\n" in html for w in "ABD")
     expected = {
         "kk": "7-жол: { белгісі келесі бос жолға дейін } белгісімен жабылмаған.",
-        "ru": "Строка 7: Скобка { не закрыта } до следующей пустой строки.",
+        "ru": "Строка 7: Скобка { не закрыта парной } до следующей пустой строки.",
         "en": "Line 7: A { is not closed by } before the next blank line.",
     }
     assert expected[language] in " ".join(html.split())
