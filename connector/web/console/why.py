@@ -75,7 +75,10 @@ def _choices(db: Connection, names: Names, group: str) -> dict[str, Any]:
     rosters = names.roster("left", group)
     pairs = joining.links(db, names.connection)
     names.load_people(pairs)
-    people = sorted(((names.person(whom), whom) for whom, pair in pairs.items() if pair[0] in rosters), key=_folded)
+    linked = sorted(
+        (whom for whom, pair in pairs.items() if pair[0] in rosters), key=lambda whom: names.by_class_list(group, whom)
+    )
+    people = [(names.person(whom), whom) for whom in linked]
     items = [
         (names.place(CellKey(CellKind.GRADE, group, work, "")).title, f"grade:{work}") for work in names.works(group)
     ]
