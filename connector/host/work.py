@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 from multiprocessing import util
 
@@ -75,10 +76,9 @@ def run_worker(runtime: Runtime, threads: int) -> int:
     local = LocalDispatcher(jobs, threads)
     runtime.doorbell = local
     local.start()
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        local.stop(STOP_SECONDS)
-    return 0
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
+    # A job that runs is let finish, so that its lease does not have to expire first.
+    return 0 if local.stop(STOP_SECONDS) else 1
