@@ -3,6 +3,9 @@
 Every write names the value the plan saw, so that it is done once or not at all: a second attempt after a kill finds
 its own mark there and says so, and a cell somebody changed meanwhile drops out as ``moved``. Nothing is open in our
 database while the other side is called.
+
+A journal that takes no marks at all says so at the first one. That one and the rest become an entry sheet, and the
+connection remembers it; once a day one mark is tried anew.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from connector.base.errors import Fatal, Hold, KopirError, Record, Retriable
@@ -31,10 +35,16 @@ from sync.runs.runtime import Sides, SyncRuntime, scope_of
 from sync.store import audit, cells, connections, people, plans
 from sync.store.connections import SyncConnection
 from sync.store.plans import OPEN_STATES, ChangeRow, StoredPlan
-from sync.systems.contract import CellWrite, Outcome, System, WriteResult
+from sync.systems.contract import UNWRITABLE, CellWrite, Outcome, System, WriteResult
 
 CHUNK = 25
 """Writes between two looks at the lease."""
+
+PROBE_AFTER = timedelta(days=1)
+"""How long a journal that refused to be written is left alone before one mark is tried anew."""
+
+TRIED = frozenset({"sent", "unknown"})
+"""States of a change that may have reached the journal already: it is looked for before anything else."""
 
 STATES: dict[Outcome, str] = {
     Outcome.APPLIED: "written",
@@ -107,6 +117,8 @@ class _Applying:
         self._connection = runtime.connection(school, self._plan.connection)
         self._made: dict[str, str] = {}
         self._failed: dict[str, tuple[str, str]] = {}
+        self._shut: dict[CellKind, str] = {}
+        self._given_back: list[ChangeRow] = []
 
     def run(self) -> ApplyReport:
         """Go from the yes to the last receipt."""
@@ -117,11 +129,20 @@ class _Applying:
         comparison = Comparison(self._runtime, self._connection, sides)
         with self._runtime.reading(self._school) as db:
             rows = plans.changes(db, self._school, self._plan.id, OPEN_STATES)
-        self._sheet([row for row in rows if self._typed_by_hand(row, comparison)], comparison)
-        rest = [row for row in rows if not self._typed_by_hand(row, comparison) and row.state != "written"]
-        for row_kind, chunk in _chunks(rest):
+        rows = [row for row in rows if row.state != "written"]
+        probe = self._probe(rows, comparison)
+        if probe is not None:
+            self._write_chunk(CellKind.GRADE, [probe], sides, comparison)
+            comparison = Comparison(self._runtime, self._connection, sides)
+            rows.remove(probe)
+        typed = [row for row in rows if self._typed_by_hand(row, comparison)]
+        self._look_for([row for row in typed if row.state in TRIED])
+        self._sheet([row for row in typed if row.state not in TRIED], comparison)
+        by_hand = {row.seq for row in typed}
+        for row_kind, chunk in _chunks(row for row in rows if row.seq not in by_hand):
             self._fence()
             self._write_chunk(row_kind, chunk, sides, comparison)
+        self._sheet(self._given_back, comparison)
         self._runtime.step("apply.written")
         self._fence()
         # Compared anew: the works that were just made are columns now.
@@ -159,10 +180,36 @@ class _Applying:
         self._runtime.step("apply.taken")
 
     def _typed_by_hand(self, row: ChangeRow, comparison: Comparison) -> bool:
-        return row.kind == CellKind.GRADE and row.side == "right" and not comparison.writes_marks
+        if row.kind != CellKind.GRADE or row.side != "right":
+            return False
+        return not comparison.writes_marks or _not_asked(row, comparison)
+
+    def _probe(self, rows: Sequence[ChangeRow], comparison: Comparison) -> ChangeRow | None:
+        """Return the mark with which a journal that refused to be written is tried anew, when it is time for that."""
+        known = self._connection.refusals.get(CellKind.GRADE)
+        if known is None or self._connection.told_read_only or not comparison.could_write_marks:
+            return None
+        if self._runtime.clock() - known.tried_at < PROBE_AFTER:
+            return None
+        fit = (row for row in rows if self._typed_by_hand(row, comparison) and row.external_item)
+        return next((row for row in fit if row.state not in TRIED), None)
+
+    def _look_for(self, rows: Sequence[ChangeRow]) -> None:
+        """Let the verification say whether marks that left before the journal was closed to us have arrived."""
+        if rows:
+            with self._runtime.writing(self._school) as db:
+                plans.set_changes(db, self._school, self._plan.id, [row.seq for row in rows], state="written")
 
     def _sheet(self, rows: Sequence[ChangeRow], comparison: Comparison) -> None:
-        known = [row for row in rows if row.item in comparison.groups[row.group_link].columns]
+        known = []
+        for row in rows:
+            group = comparison.groups[row.group_link]
+            if row.item in group.columns and row.person in group.pairs:
+                known.append(row)
+            elif self._stopped(row.person):
+                self._keep(row, "skipped", "person_stopped")
+            else:
+                self._keep(row, "moved", "not_on_both_sides")
         now = self._runtime.clock()
         with self._runtime.writing(self._school) as db:
             entries.write_down(db, self._connection, known, comparison, now)
@@ -173,23 +220,47 @@ class _Applying:
 
     def _write_chunk(self, kind: CellKind, rows: Sequence[ChangeRow], sides: Sides, comparison: Comparison) -> None:
         """Journal a few changes as sent, write them one by one, and keep each outcome as it comes."""
-        ready: list[tuple[ChangeRow, str]] = []
-        for row in rows:
-            item = row.external_item or self._work(row, sides, comparison)
-            if item:
-                ready.append((row, item))
-            else:
-                self._keep(row, *self._failed[row.item])
+        ready = self._places(kind, rows, sides, comparison)
         sent = self._journal(kind, ready, sides)
         self._runtime.step("apply.sent")
-        for row, item in ready:
+        for place, (row, item) in enumerate(ready):
+            if self._is_shut(kind, row):
+                continue
             if self._stopped(row.person):
                 self._close(row, "skipped", WriteResult(Outcome.REFUSED, "person_stopped"))
             elif row.seq not in sent:
                 self._keep(row, "retry", "other_write_under_way")
             else:
                 result = self._write(kind, replace(row, stamp=sent[row.seq]), item, sides)
-                self._close(row, STATES[result.outcome], result)
+                self._settle(kind, row, result, [one for one, _ in ready[place + 1 :]])
+
+    def _places(
+        self, kind: CellKind, rows: Sequence[ChangeRow], sides: Sides, comparison: Comparison
+    ) -> list[tuple[ChangeRow, str]]:
+        """Return the changes that can be written, each with its work or lesson; the others end here."""
+        ready: list[tuple[ChangeRow, str]] = []
+        for row in rows:
+            if self._is_shut(kind, row):
+                continue
+            item = row.external_item or self._work(row, sides, comparison)
+            if item:
+                ready.append((row, item))
+            elif self._failed[row.item][1] in UNWRITABLE:
+                self._give_back(kind, self._failed[row.item][1], [row])
+            else:
+                self._keep(row, *self._failed[row.item])
+        shut = [row for row in rows if self._is_shut(kind, row) and row not in self._given_back]
+        if shut:
+            self._give_back(kind, self._shut[kind], shut)
+        return [(row, item) for row, item in ready if not self._is_shut(kind, row)]
+
+    def _settle(self, kind: CellKind, row: ChangeRow, result: WriteResult, later: Sequence[ChangeRow]) -> None:
+        """Keep the outcome of a write; where the journal takes none at all, give back what was to follow."""
+        if row.side == "right" and _unwritable(result):
+            waiting = [one for one in later if one.side == "right" and one.state not in TRIED]
+            self._give_back(kind, result.reason, [row, *waiting])
+        else:
+            self._close(row, STATES[result.outcome], result)
 
     def _journal(self, kind: CellKind, rows: Sequence[tuple[ChangeRow, str]], sides: Sides) -> dict[int, datetime]:
         """Commit, before anything leaves, that these writes are under way; return the stamp of each."""
@@ -208,6 +279,30 @@ class _Applying:
                     stamps[row.seq] = row.stamp
             plans.set_changes(db, self._school, self._plan.id, list(stamps), state="sent")
         return stamps
+
+    def _is_shut(self, kind: CellKind, row: ChangeRow) -> bool:
+        """Tell whether the journal refused to be written in this pass, and nothing of this change can be there."""
+        return row.side == "right" and kind in self._shut and row.state not in TRIED
+
+    def _give_back(self, kind: CellKind, reason: str, rows: Sequence[ChangeRow]) -> None:
+        """Remember at once that the journal takes no writes of a kind and that these changes are not there.
+
+        Marks wait for the entry sheet; a register entry has no other way and ends here.
+        """
+        now, news = self._runtime.clock(), kind not in self._shut
+        state, result = "approved" if kind is CellKind.GRADE else "refused", WriteResult(Outcome.REFUSED, reason)
+        with self._runtime.writing(self._school) as db:
+            for row in rows:
+                plans.set_change(db, self._school, self._plan.id, row.seq, state=state, reason=reason)
+                effects.note(db, self._school, row, result, now)
+            if news:
+                where = (db, self._school, self._connection.id)
+                self._connection = connections.note_refusal(*where, kind.value, reason, now)
+                audit.append(*where, f"writes_refused:{kind.value}:{reason}", self._actor, [], now, run=self._plan.run)
+        self._shut[kind] = reason
+        if kind is CellKind.GRADE:
+            self._given_back += rows
+        self._runtime.step("apply.shut")
 
     def _stopped(self, person: str) -> bool:
         """Tell whether the person was blocked or erased since: their writes stop here."""
@@ -286,11 +381,20 @@ class _Applying:
             where = (db, self._school, self._plan.id, row.seq)
             plans.set_change(*where, state=state, reason=result.reason, written=seen)
             effects.note(db, self._school, row, result, self._runtime.clock())
+            if row.side == "right" and row.kind in self._connection.refusals and result.outcome is Outcome.APPLIED:
+                self._lift(db, row.kind)
         self._runtime.step("apply.kept")
+
+    def _lift(self, db: Connection, kind: str) -> None:
+        """Forget that the journal refused to be written: it has just taken a write."""
+        where = (db, self._school, self._connection.id)
+        self._connection = connections.lift_refusal(*where, kind)
+        audit.append(*where, f"writes_taken:{kind}", self._actor, [], self._runtime.clock(), run=self._plan.run)
 
     def _end(self) -> ApplyReport:
         now = self._runtime.clock()
         with self._runtime.writing(self._school) as db:
+            entries.withdraw_written(db, self._connection, self._plan.id)
             counts = counts_of(db, self._school, self._plan.id)
             plans.update_plan(db, self._school, self._plan.id, state="applied", applied_at=now, counts=counts)
             unsettled = any(counts.get(state) for state in ("moved", "retry", "unknown", "lost", "written"))
@@ -309,6 +413,18 @@ class _Applying:
         with self._runtime.reading(self._school) as db:
             plan = plans.get(db, self._school, self._plan.id)
             return ApplyReport(plan, counts_of(db, self._school, plan.id), len(self._made))
+
+
+def _not_asked(row: ChangeRow, comparison: Comparison) -> bool:
+    """Tell whether writing a mark would make a work nobody was asked about: the plan was made for typing."""
+    column = comparison.groups[row.group_link].columns.get(row.item)
+    if row.external_item or column is None or column.right is not None:
+        return False
+    return column.hold in ("create_work", "no_new_work") and column.hold != row.change.held_by
+
+
+def _unwritable(result: WriteResult) -> bool:
+    return result.outcome is Outcome.REFUSED and result.reason in UNWRITABLE
 
 
 def _entered(row: ChangeRow) -> audit.Entry:

@@ -334,6 +334,7 @@ _HOLDS = {
     "base_corrupt": N_("What was last agreed is damaged, so nobody can tell which value is newer."),
     "no_place": N_("It is not certain where this value belongs."),
     "create_work": N_("A new column in the journal waits for a person's yes."),
+    "no_new_work": N_("The mapping makes no works in the journal; make the work by hand."),
 }
 HOLD_CODES = frozenset(_HOLDS)
 

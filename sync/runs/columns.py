@@ -194,7 +194,7 @@ def attendance_rules(connection: SyncConnection, left: Access, right: Access, *,
     mapping = connection.mapping
     rules = mapping.file.attendance
     owner = Owner(rules.owner) if rules is not None else Owner.MANUAL
-    to_left, to_right = left.write is Writing.YES, right.write is Writing.YES and not connection.read_only
+    to_left, to_right = left.write is Writing.YES, right.write is Writing.YES and connection.may_write("attendance")
     direction = Direction.BOTH
     if not (to_left and to_right):
         direction = Direction.RIGHT_TO_LEFT if to_left else Direction.LEFT_TO_RIGHT

@@ -102,7 +102,8 @@ class Comparison:
         self.sides = sides
         school = connection.school
         rights = sides.right.capabilities
-        self.writes_marks = rights.results.write is Writing.YES and not connection.read_only
+        self.could_write_marks = rights.results.write is Writing.YES
+        self.writes_marks = self.could_write_marks and connection.may_write("grade")
         makes_works = self.writes_marks and rights.line_items.write is Writing.YES
         with runtime.reading(school) as db:
             self.identity_hash = joining.identity_hash(db, connection)

@@ -17,6 +17,7 @@ from sync.runs.places import free_work
 from sync.store import cells, connections, people, plans
 from sync.store.connections import SyncConnection
 from sync.store.plans import ChangeRow
+from sync.store.sql import batches
 from sync.store.tables.plans import entry_line
 from sync.systems.contract import Evidence
 
@@ -53,6 +54,21 @@ def write_down(
     for which in {row.plan for row in rows}:
         seqs = [row.seq for row in rows if row.plan == which]
         plans.set_changes(db, connection.school, which, seqs, state="entry", applied_at=now)
+
+
+def withdraw_written(db: Connection, connection: SyncConnection, which: str) -> None:
+    """Take off the sheet what a plan has written after all: nobody need type it any more."""
+    done = plans.changes(db, connection.school, which, ("written", "applied"))
+    keys = [row.key for row in done if row.side == "right"]
+    for batch in batches(keys):
+        where = (
+            entry_line.c.school_id == connection.school,
+            entry_line.c.connection == connection.id,
+            entry_line.c.key.in_(batch),
+            entry_line.c.plan != which,
+            entry_line.c.state.in_(OPEN),
+        )
+        db.execute(update(entry_line).where(*where).values(state="withdrawn"))
 
 
 def _found_so_far(line: Any, row: ChangeRow) -> dict[str, Any]:

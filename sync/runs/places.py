@@ -102,7 +102,7 @@ def columns(db: Connection, connection: SyncConnection, link: GroupLink, *, writ
         hold = column.hold
         if not hold and column.right is None and writable:
             wish = connection.mapping.file.items.create_work
-            hold = "" if wish == "auto" else "create_work"
+            hold = {"auto": "", "ask": "create_work", "never": "no_new_work"}[wish]
         found[item] = replace(column, link=replace(column.link, id=item), hold=hold)
     return found
 

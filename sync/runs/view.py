@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,7 +20,7 @@ from sync.runs.compare import Comparison
 from sync.runs.runtime import SyncRuntime
 from sync.store import cells, conflicts, connections, people, plans, proposals
 from sync.store.cells import ReadProof
-from sync.store.connections import SyncConnection
+from sync.store.connections import Refusal, SyncConnection
 from sync.store.plans import ChangeRow, RunRow, StoredPlan
 
 
@@ -82,6 +82,8 @@ class Status:
         right: Key of the right system.
         state: ``active``, ``paused`` or ``removed``.
         read_only: Marks come out as an entry sheet.
+        told_read_only: A person said so.
+        refusals: What the journal was seen to take no writes of, by kind of cells, with since when and why.
         joined: How many people are joined.
         proposals: How many proposals wait.
         conflicts: How many conflicts are open.
@@ -99,6 +101,8 @@ class Status:
     right: str
     state: str
     read_only: bool
+    told_read_only: bool
+    refusals: Mapping[str, Refusal]
     joined: int
     proposals: int
     conflicts: int
@@ -153,6 +157,8 @@ def status(runtime: SyncRuntime, school: str, connection_id: str) -> Status:
             connection.right,
             connection.state,
             connection.read_only,
+            connection.told_read_only,
+            connection.refusals,
             len(joining.links(db, connection)),
             len(proposals.of(db, school, connection.id)),
             len(conflicts.of(db, school, connection.id)),

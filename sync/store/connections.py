@@ -21,6 +21,21 @@ from sync.store.tables.connections import connection, group_link, item_link, map
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """The right side was seen to take no writes of one kind of cells.
+
+    Attributes:
+        reason: The code of the refusal: ``not_offered``, ``out_of_scope``.
+        since: When it was first seen.
+        tried_at: When a write was last tried.
+    """
+
+    reason: str
+    since: datetime
+    tried_at: datetime
+
+
+@dataclass(frozen=True)
 class SyncConnection:
     """One pair of systems of one school.
 
@@ -33,7 +48,8 @@ class SyncConnection:
         mapping_text: Its file, as it was given.
         mapping_version: Rises by one with every change of its meaning.
         settings: By side, what is no secret: addresses, registration, deployment.
-        read_only: The right side is not written, whatever it could do.
+        told_read_only: A person said that the right side is not written, whatever it could do.
+        refusals: What the right side was seen to take no writes of, by kind of cells (``grade``, ``attendance``).
         state: ``active``, ``paused`` or ``removed``.
         first: No plan of the pair was approved by a person yet.
         last_run: The last run.
@@ -49,12 +65,22 @@ class SyncConnection:
     mapping_text: str
     mapping_version: int
     settings: dict[str, dict[str, Any]]
-    read_only: bool
+    told_read_only: bool
+    refusals: AnyMapping[str, Refusal]
     state: str
     first: bool
     last_run: str | None
     last_good_at: datetime | None
     sealed: str = field(default="", repr=False)
+
+    @property
+    def read_only(self) -> bool:
+        """Tell whether marks come out as an entry sheet: a person said so, or the journal refused to be written."""
+        return not self.may_write("grade")
+
+    def may_write(self, kind: str) -> bool:
+        """Tell whether the right side may be written as far as this connection knows, by kind of cells."""
+        return not self.told_read_only and kind not in self.refusals
 
     def credentials(self, vault: Vault) -> dict[str, dict[str, str]]:
         """Open the credentials, by side.
@@ -101,6 +127,10 @@ class ItemLink:
     how: str
 
 
+def _refusal(raw: AnyMapping[str, str]) -> Refusal:
+    return Refusal(raw["reason"], datetime.fromisoformat(raw["since"]), datetime.fromisoformat(raw["tried_at"]))
+
+
 def _of_row(row: Any) -> SyncConnection:
     return SyncConnection(
         row.school_id,
@@ -112,6 +142,7 @@ def _of_row(row: Any) -> SyncConnection:
         row.mapping_version,
         row.settings,
         bool(row.read_only),
+        {kind: _refusal(one) for kind, one in row.refusals.items()},
         row.state,
         row.first_approved_at is None,
         row.last_run,
@@ -202,8 +233,31 @@ def _update(db: Connection, school: str, which: str, values: AnyMapping[str, Any
 
 
 def set_read_only(db: Connection, school: str, which: str, *, read_only: bool) -> None:
-    """Say whether the right side may be written at all."""
-    _update(db, school, which, {"read_only": int(read_only)})
+    """Say whether the right side may be written at all; a yes forgets what was refused, so that it is tried anew."""
+    _update(db, school, which, {"read_only": int(read_only)} | ({} if read_only else {"refusals": {}}))
+
+
+def note_refusal(db: Connection, school: str, which: str, kind: str, reason: str, now: datetime) -> SyncConnection:
+    """Remember that the right side takes no writes of a kind of cells; return the connection as it is now."""
+    known = get(db, school, which).refusals.get(kind)
+    since = known.since if known is not None else now
+    return _keep_refusals(db, school, which, {kind: Refusal(reason, since, now)})
+
+
+def lift_refusal(db: Connection, school: str, which: str, kind: str) -> SyncConnection:
+    """Forget a refusal: a write of this kind was taken; return the connection as it is now."""
+    return _keep_refusals(db, school, which, {kind: None})
+
+
+def _keep_refusals(db: Connection, school: str, which: str, changed: AnyMapping[str, Refusal | None]) -> SyncConnection:
+    found = {**get(db, school, which).refusals, **changed}
+    kept = {
+        kind: {"reason": one.reason, "since": one.since.isoformat(), "tried_at": one.tried_at.isoformat()}
+        for kind, one in found.items()
+        if one is not None
+    }
+    _update(db, school, which, {"refusals": kept})
+    return get(db, school, which)
 
 
 def set_state(db: Connection, school: str, which: str, state: str) -> None:

@@ -132,6 +132,10 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+UNWRITABLE = frozenset({"not_offered", "out_of_scope"})
+"""Reasons of a refused write that speak of every record of its kind: the next one would be refused too."""
+
+
 @dataclass(frozen=True)
 class CellWrite:
     """One change of one cell.

@@ -21,6 +21,9 @@ connection = school_table(
     Column("sealed_credentials", Text, nullable=False, server_default=""),
     # 1 when the right side may not be written, whatever it could do: marks come out as an entry sheet.
     Column("read_only", Integer, nullable=False, server_default="0"),
+    # What the right side was seen to take no writes of: kind of cells to reason and time; a person, or a write that is
+    # taken again, lifts it.
+    Column("refusals", Json, nullable=False, server_default="{}"),
     Column("state", Key, nullable=False, server_default="active"),
     # When the first plan was approved by a person; until then every plan asks one.
     Column("first_approved_at", Instant),
@@ -52,6 +55,8 @@ group_link = school_table(
     Column("right_subject", Key, nullable=False, server_default=""),
     Column("title", Text, nullable=False, server_default=""),
     Column("active", Integer, nullable=False, server_default="1"),
+    # The right side's reporting periods, as the last complete read of them gave them.
+    Column("sessions", Json, nullable=False, server_default="[]"),
     UniqueConstraint("school_id", "connection", "left_group", "right_group", "right_subject"),
     ref("connection", "connection"),
 )
