@@ -100,7 +100,7 @@ def test_a_page_that_is_closed_without_agreeing_registers_nothing(kopir, lms, pa
     _sign_in(page, lms)
     invited = kopir.invite()
     _paste(page, lms, invited.url)
-    page.frame_locator("iframe[data-registration]").get_by_role("button", name="Do not connect").click()
+    page.frame_locator("iframe[data-registration]").get_by_role("button", name="Not now").click()
     expect(page.locator("#add-lti-advantage")).to_be_visible()
     assert page.locator(".tool-card").count() == 0
     assert kopir.runtime.registry.find(lms.base_url, None) == []
