@@ -9,6 +9,7 @@ import click
 from connector.base.errors import Fatal
 from connector.base.i18n import N_, say
 from connector.cli.context import opened_runtime
+from connector.cli.lti_doctor import doctor
 from connector.cli.lti_keys import keys
 from connector.cli.lti_registration import approve, invite, remove, show_one
 from connector.cli.lti_selftest import selftest
@@ -84,5 +85,6 @@ def list_(as_json: bool) -> None:
 lti.add_command(invite)
 lti.add_command(keys)
 lti.add_command(selftest)
+lti.add_command(doctor)
 for command in (show_one, remove, approve):
     platforms.add_command(command)

@@ -91,7 +91,7 @@ _SHOWN = ("expected", "seen", "clause")
 def _summary(report: Report, language: str) -> str:
     counts = say(
         N_(
-            "{passed} of {cases} cases passed, of the certification's {certification_passed} of {certification_cases}, "
+            "{cases_passed} of {cases} cases passed, of the certification's {certification_passed} of {certification_cases}, "
             "in {seconds} s."
         ),
         **report.counts(),

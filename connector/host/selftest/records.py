@@ -110,7 +110,7 @@ class Report:
         certified = [verdict for verdict in self.verdicts if verdict.case.certification]
         return {
             "cases": len(self.verdicts),
-            "passed": sum(verdict.passed for verdict in self.verdicts),
+            "cases_passed": sum(verdict.passed for verdict in self.verdicts),
             "certification_cases": len(certified),
             "certification_passed": sum(verdict.passed for verdict in certified),
         }
