@@ -66,6 +66,19 @@ def test_a_plan_is_seen_approved_written_and_empty_afterwards(database_place: Pl
         assert "Nothing to do 5" in again
 
 
+def test_a_mark_that_was_not_found_again_is_not_called_the_same(made: Console) -> None:
+    planned(made)
+    made.approve()
+    made.work()
+    del made.bench.left.marks["li-1", "u1"]
+    made.compare()
+    text = made.text()
+    assert "There is nothing to write among what could be compared." in text
+    assert "both systems hold the same" not in text
+    assert "The system: a value was missing for the first time, so a second read must confirm it." in text
+    assert "awaits_second_read" not in text
+
+
 def test_nothing_is_written_before_somebody_approves(made: Console) -> None:
     planned(made)
     made.text()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, func, select
 
-from connector.base.i18n import Message
+from connector.base.i18n import N_, Message, say
 from connector.web.console import words
 from connector.web.console.names import Names, Place
 from sync.reconcile.guard import RELEASABLE, WAITS_FOR_A_YES
@@ -237,7 +237,7 @@ class _Layout:
     def _line(self, row: ChangeRow) -> Line:
         change = row.change
         agreed = change.base_left if row.side == "left" else change.base_right
-        note = words.write_reason(row.reason) if row.reason and row.state != "held" else ""
+        note = _note(row)
         return Line(
             row.key,
             self._names.person(row.person),
@@ -251,6 +251,15 @@ class _Layout:
             row.state,
             note,
         )
+
+
+def _note(row: ChangeRow) -> Message | str:
+    """Return what stood in the way, where the rule's own sentence does not say it already."""
+    if not row.reason or row.state == "held" or row.reason == "hidden_or_none":
+        return ""
+    if row.state == "not_compared":
+        return say(N_("The system: {reason}."), reason=words.read_reason(row.reason))
+    return words.write_reason(row.reason)
 
 
 def _in_order(block: Block) -> tuple[str, str, str, int, str]:
