@@ -12,13 +12,20 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Column, Table
+from rich.text import Text
 
 from connector.base.errors import KopirError
 from connector.base.i18n import choose_language, translate
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+LONG_WORD = 16
+"""A longer word is an id, a hash or an address."""
+WIDEST = 100_000
+"""Columns of a table that nobody looks at in a terminal."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
@@ -45,11 +52,25 @@ def show_table(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) 
     if not rows:
         click.echo(empty)
         return
-    # An id that is cut short is no use: it goes on in the next line instead.
-    table = Table(*(Column(str(name), overflow="fold") for name in rows[0]))
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console(soft_wrap=True).print(table)
+    texts = [[str(value) for value in row.values()] for row in rows]
+    # An id that is cut short or goes on in the next line cannot be copied: its column keeps its width.
+    whole = [any(_longest_word(line[place]) > LONG_WORD for line in texts) for place in range(len(rows[0]))]
+    columns = zip(rows[0], whole, strict=True)
+    table = Table(*(Column(str(name), overflow="fold", no_wrap=one) for name, one in columns))
+    for line in texts:
+        table.add_row(*map(Text, line))
+    console = Console(soft_wrap=True)
+    natural = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
+    needed = sum(
+        max((len(line[place]) if one else _longest_word(line[place])) + 3 for line in [[*map(str, rows[0])], *texts])
+        for place, one in enumerate(whole)
+    )
+    console.width = min(natural, max(console.width, needed + 1)) if sys.stdout.isatty() else natural
+    console.print(table)
+
+
+def _longest_word(text: str) -> int:
+    return max(map(len, text.split()), default=0)
 
 
 def plain(value: Any) -> Any:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -28,6 +30,8 @@ from sync.store import conflicts as conflict_store
 from sync.store import connections, plans
 from sync.store.plans import StoredPlan
 
+PIPE_WAIT = 2.0
+"""Seconds in which a pipe on standard input must speak."""
 PENDING = 2
 """Exit status when changes wait, so that a script can tell "nothing to do" from "something to look at"."""
 
@@ -86,16 +90,29 @@ def sync() -> None:
 @click.argument("mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @school_option
 @click.option("--set", "settings", multiple=True, metavar="SIDE.NAME=VALUE", help="Setting of a side; repeatable.")
-@click.option("--read-only", is_flag=True, help="Never write the journal: marks come out as an entry sheet.")
+@click.option(
+    "--read-only/--writable", default=None, help="Never write the journal (marks come out as an entry sheet), or do."
+)
+@click.option("--account", type=click.File("r", encoding="utf-8"), help="File with the credentials; - waits for them.")
 @json_option
 @explained
-def add_(mapping: Path, code: str | None, settings: tuple[str, ...], read_only: bool, as_json: bool) -> None:
+def add_(
+    mapping: Path,
+    code: str | None,
+    settings: tuple[str, ...],
+    read_only: bool | None,
+    account: TextIO | None,
+    as_json: bool,
+) -> None:
     """Make a connection from a MAPPING file, or put a changed file in force.
 
-    Credentials are read as JSON from KOPIR_SYNC_CREDENTIALS or from standard input when it is piped:
-    {"right": {"token": "…"}} or {"right": {"client_id": …, "client_secret": …, "username": …, "password": …}}.
-    They are stored sealed and never shown.
+    Credentials are JSON: {"right": {"token": "…"}} or {"right": {"client_id": …, "client_secret": …, "username": …,
+    "password": …}}. They come from --account, from KOPIR_SYNC_CREDENTIALS, or from standard input when it is a file or
+    a pipe that speaks within two seconds. They are stored sealed and never shown.
+
+    For a connection that is there already, what is not given again stays as it is; an empty setting takes it away.
     """
+    credentials = _credentials(account)
     with school_only(code) as (runtime, school), runtime.writing(school) as db:
         text = mapping.read_text("utf-8-sig")
         made = connections.add(
@@ -104,7 +121,7 @@ def add_(mapping: Path, code: str | None, settings: tuple[str, ...], read_only: 
             text,
             runtime.clock(),
             settings=_settings(settings),
-            credentials=_credentials(),
+            credentials=credentials,
             vault=runtime.vault,
             read_only=read_only,
         )
@@ -122,10 +139,8 @@ def _settings(given: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _credentials() -> dict[str, Any]:
-    text = os.environ.get("KOPIR_SYNC_CREDENTIALS", "")
-    if not text and not sys.stdin.isatty():
-        text = sys.stdin.read()
+def _credentials(account: TextIO | None) -> dict[str, Any]:
+    text = account.read() if account is not None else os.environ.get("KOPIR_SYNC_CREDENTIALS", "") or _piped()
     if not text.strip():
         return {}
     try:
@@ -135,6 +150,27 @@ def _credentials() -> dict[str, Any]:
     if not isinstance(found, dict) or not all(isinstance(value, dict) for value in found.values()):
         raise Fatal("bad_credentials", say(N_("The credentials are not JSON.")))
     return found
+
+
+def _piped() -> str:
+    """Return what stands on standard input; a terminal, or a pipe in which nobody speaks, is not waited for."""
+    if sys.stdin is None:
+        return ""
+    try:
+        number = sys.stdin.fileno()
+    except (OSError, ValueError):
+        # Not a stream of the system, so it cannot keep us waiting.
+        return sys.stdin.read()
+    mode = os.fstat(number).st_mode
+    if stat.S_ISREG(mode):
+        return sys.stdin.read()
+    parts: list[bytes] = []
+    while (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)) and select.select([number], [], [], PIPE_WAIT)[0]:
+        part = os.read(number, 1 << 16)
+        if not part:
+            break
+        parts.append(part)
+    return b"".join(parts).decode("utf-8", "replace")
 
 
 @sync.command("list")
@@ -263,12 +299,20 @@ def status_(code: str | None, wanted: str | None, as_json: bool) -> None:
               ("joined", "proposals", "conflicts", "holds", "pending", "to_type")}  # fmt: skip
     head = {"connection": found.connection, "left": found.left, "right": found.right, "state": found.state,
             "read_only": found.read_only, "plan": found.plan, **counts}  # fmt: skip
+    refused = [
+        {"kind": kind, "reason": one.reason, "since": one.since.isoformat(), "tried_at": one.tried_at.isoformat()}
+        for kind, one in sorted(found.refusals.items())
+    ]
     if as_json:
         last = found.last_run.state if found.last_run else None
-        show({**head, "last_run": last, "last_good_at": found.last_good_at, "reads": rows}, as_json=True)
+        rest = {"last_run": last, "last_good_at": found.last_good_at, "refusals": refused, "reads": rows}
+        show({**head, **rest}, as_json=True)
         return
     for name, value in head.items():
         click.echo(f"{name}: {value}")
+    for one in refused:
+        text = N_("The journal takes no writes ({kind}, {reason}), seen since {since}; last tried {tried_at}.")
+        click.echo(words(say(text, **one)))
     show_table(rows, as_json=False, empty="")
 
 

@@ -32,7 +32,7 @@ class ReadProof:
         kind: ``person``, ``lesson``, ``item``, ``result`` or ``attendance``.
         evidence: What absence meant.
         reason: Code for anything but complete.
-        found: How many records it gave.
+        found: How many records it gave; of people, how many pupils.
         known: How many the last complete read gave.
         read_at: When it began, by the other side's clock where it gives one.
         complete_at: When the last complete one began; None before the first.
@@ -190,6 +190,11 @@ def _snapshot_row(
     }
 
 
+def size_of(records: Sequence[Record]) -> int:
+    """Return how many records a read is judged by; of people only the pupils, for every teacher may see a class."""
+    return sum(not isinstance(one, Person) or one.role is Role.PUPIL for one in records)
+
+
 def _save_proof(db: Connection, school: str, link: str, side: str, kind: str, read: Read[Any]) -> None:
     row = {
         "school_id": school,
@@ -198,11 +203,11 @@ def _save_proof(db: Connection, school: str, link: str, side: str, kind: str, re
         "kind": kind,
         "evidence": read.evidence.value,
         "reason": read.reason,
-        "found": len(read.records),
+        "found": size_of(read.records),
         "read_at": read.read_at,
     }
     if read.complete:
-        upsert(db, scope_read, [{**row, "known": len(read.records), "complete_at": read.read_at}])
+        upsert(db, scope_read, [{**row, "known": size_of(read.records), "complete_at": read.read_at}])
     else:
         upsert(db, scope_read, [{**row, "known": 0, "complete_at": None}], keep=("known", "complete_at"))
 
@@ -217,6 +222,13 @@ def proofs(db: Connection, school: str, link: str) -> dict[tuple[str, str], Read
         )
         for row in rows
     }
+
+
+def accept_size(db: Connection, school: str, link: str, side: str, kind: str, size: int) -> None:
+    """Make a number of records the floor of the next read."""
+    table = scope_read.c
+    where = (table.school_id == school, table.group_link == link, table.side == side, table.kind == kind)
+    db.execute(update(scope_read).where(*where).values(known=size))
 
 
 @dataclass(frozen=True)

@@ -160,28 +160,28 @@ def add(
     settings: AnyMapping[str, Any],
     credentials: AnyMapping[str, Any],
     vault: Vault,
-    read_only: bool = False,
+    read_only: bool | None = None,
 ) -> str:
     """Make a connection from a checked mapping and return its id; the same pair again keeps its id.
 
-    For a pair that is known, settings or credentials that are not given stay as they are.
+    For a pair that is known, whatever is not given stays: each setting by its name (an empty one takes it away), the
+    credentials of each side as a whole, whether the journal may be written, and whether the connection is paused.
 
     Raises:
         MappingError: The mapping cannot be used.
+        Fatal: The known credentials cannot be opened to keep a side of them.
     """
     mapping = load_mapping(mapping_text)
     pair = mapping.file.pair
     known = find(db, school, pair.left, pair.right)
-    values = {
-        "settings": dict(settings),
-        "sealed_credentials": vault.seal(json.dumps(credentials)) if credentials else "",
-        "read_only": int(read_only),
-        "state": "active",
-    }
     if known is not None:
-        # A changed mapping alone keeps the addresses and credentials that were entered before.
-        given = {"settings": settings, "sealed_credentials": credentials}
-        _update(db, school, known.id, {name: value for name, value in values.items() if given.get(name, True)})
+        state = "active" if known.state == "removed" else known.state
+        values: dict[str, Any] = {"settings": _merged(known.settings, settings), "state": state}
+        if credentials:
+            values["sealed_credentials"] = _sealed({**known.credentials(vault), **credentials}, vault)
+        _update(db, school, known.id, values)
+        if read_only is not None:
+            set_read_only(db, school, known.id, read_only=read_only)
         change_mapping(db, school, known.id, mapping_text, now)
         return known.id
     made = new_id()
@@ -194,12 +194,28 @@ def add(
             mapping_text=mapping_text,
             mapping_hash=mapping.hash,
             mapping_version=1,
+            settings=_merged({}, settings),
+            sealed_credentials=_sealed(credentials, vault),
+            read_only=int(read_only or False),
+            state="active",
             created_at=now,
-            **values,
         )
     )
     _add_version(db, school, made, 1, mapping, mapping_text, now)
     return made
+
+
+def _merged(known: AnyMapping[str, AnyMapping[str, Any]], given: AnyMapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the settings of both sides, name by name; an empty value takes a setting away."""
+    found: dict[str, dict[str, Any]] = {}
+    for side in {**known, **given}:
+        both = {**known.get(side, {}), **given.get(side, {})}
+        found[side] = {name: value for name, value in both.items() if value not in ("", None)}
+    return found
+
+
+def _sealed(credentials: AnyMapping[str, Any], vault: Vault) -> str:
+    return vault.seal(json.dumps(dict(credentials))) if credentials else ""
 
 
 def _add_version(

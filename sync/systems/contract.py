@@ -107,7 +107,7 @@ class Scope:
         subject: The system's id of the subject, where a group has several.
         first: First civil day that counts.
         last: Last civil day that counts.
-        known_people: How many people the last complete read found; a floor against half lists.
+        known_people: How many pupils the last complete read found; a floor against half lists.
         known_items: How many line items the last complete read found.
         known_lessons: How many lessons the last complete read found.
     """

@@ -17,6 +17,7 @@ SPOKEN = [
     *(ROOT / "sync/systems/lti_advantage").glob("*.py"),
     *(ROOT / "sync/reconcile" / name for name in ("apply.py", "verify.py", "undo.py")),
     ROOT / "connector/cli/sync.py",
+    ROOT / "connector/cli/sync_settings.py",
     ROOT / "connector/cli/people.py",
 ]
 

@@ -152,7 +152,7 @@ class LtiAdvantageSystem:
         if not roster.proves_absence:
             reason = roster.problem.reason if roster.problem else "unclear_roster"
             return Read(people, Evidence.PARTIAL, at, reason)
-        evidence, reason = of_count(len(people), scope.known_people)
+        evidence, reason = of_count(sum(one.role is Role.PUPIL for one in people), scope.known_people)
         return Read(people, evidence, at, reason)
 
     def read_lessons(self, scope: Scope) -> Read[Lesson]:

@@ -1,0 +1,76 @@
+"""``kopir sync set`` and ``kopir sync accept-read``: what a person decides about a connection, and the audit keeps."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from connector.base.errors import Fatal
+from connector.base.i18n import N_, say
+from connector.cli.output import explained, json_option, show, show_table
+from connector.cli.sync import PENDING, Chosen, chosen, connection_option, school_option, who_option, words
+from sync.runs import accepting
+from sync.store import audit, connections
+
+
+@click.command("set")
+@school_option
+@connection_option
+@click.option(
+    "--read-only/--writable", default=None, help="Never write the journal, or write it, also after it refused."
+)
+@who_option
+@json_option
+@explained
+def set_(code: str | None, wanted: str | None, read_only: bool | None, who: str, as_json: bool) -> None:
+    """Say whether the journal may be written; --writable also forgets that it refused before."""
+    if read_only is None:
+        raise Fatal("nothing_to_set", say(N_("Say what to set: --writable or --read-only.")))
+    with chosen(code, wanted) as one, one.runtime.writing(one.school) as db:
+        where = (db, one.school, one.connection)
+        connections.set_read_only(*where, read_only=read_only)
+        audit.append(*where, "writing_off" if read_only else "writing_on", who, [], one.runtime.clock())
+        value = {"connection": one.connection, "read_only": connections.get(*where).read_only}
+    show(value, as_json=as_json, text=f"read_only: {value['read_only']}")
+
+
+@click.command("accept-read")
+@click.argument("group", required=False)
+@school_option
+@connection_option
+@click.option("--side", type=click.Choice(["left", "right"]), help="The side that was read.")
+@click.option("--kind", type=click.Choice(list(accepting.COUNTED)), help="What was counted.")
+@click.option("--size", type=click.IntRange(min=0), help="How many there are now, as it was shown.")
+@who_option
+@json_option
+@explained
+def accept_read_(
+    group: str | None,
+    code: str | None,
+    wanted: str | None,
+    side: str | None,
+    kind: str | None,
+    size: int | None,
+    who: str,
+    as_json: bool,
+) -> None:
+    """List the reads that are too short to be believed, or accept one: that GROUP really has so few now.
+
+    The next plan believes a list of that size. Nothing is taken out of any system because of it. Exit status 2 while
+    some wait.
+    """
+    with chosen(code, wanted) as one:
+        if group is not None:
+            _accept(one, group, side, kind, size, who)
+        found = accepting.doubted(one.runtime, one.school, one.connection)
+    rows = [{**vars(each), "read_at": each.read_at.isoformat()} for each in found]
+    show_table(rows, as_json=as_json, empty=words(say(N_("No read waits to be accepted."))))
+    sys.exit(PENDING if rows else 0)
+
+
+def _accept(one: Chosen, group: str, side: str | None, kind: str | None, size: int | None, who: str) -> None:
+    if side is None or kind is None or size is None:
+        text = N_("Say what is accepted, as the list shows it: --side, --kind and --size.")
+        raise Fatal("which_read", say(text))
+    accepting.accept(one.runtime, one.school, one.connection, group, side, kind, size, who=who)
