@@ -8,14 +8,15 @@ from werkzeug.wrappers import Response as WsgiResponse
 
 from connector.base.log import get_logger
 from connector.host.deployments import note_deployment
-from connector.host.launches import Admitted, admit
+from connector.host.launch_refusals import note_refusal
+from connector.host.launches import Admitted, admit, was_let_in
 from connector.host.registry import School
 from connector.web.refusals import refusal_page
 from connector.web.state import COOKIE, runtime
 from lti.errors import LaunchReason, LaunchRefused
 from lti.tool.cookies import clear_cookie, set_cookie
 from lti.tool.launch import Launch, validate_launch
-from lti.tool.login import STATE_PURPOSE, begin_login, cookie_name_for
+from lti.tool.login import STATE_PURPOSE, begin_login, cookie_name_for, read_state
 from lti.tool.ports import Registration
 from lti.tool.refusals import refuse
 
@@ -65,10 +66,23 @@ def launch() -> WsgiResponse:
             now=here.clock(),
         )
         admitted = admit(here, launched, _school(launched))
-    except LaunchRefused as refused:
+    except LaunchRefused as error:
+        refused = _told_apart(error)
+        note_refusal(here, refused)
         return _refuse(refused)
     log.info("launch", launch=admitted.launch_id, school=admitted.school_id, kind=str(launched.message_type))
     return _enter(admitted, name)
+
+
+def _told_apart(refused: LaunchRefused) -> LaunchRefused:
+    """Say that a launch was used already, where its cookie is gone for no other reason: a reload, or Back."""
+    if refused.launch_reason is not LaunchReason.NO_COOKIE:
+        return refused
+    here = runtime()
+    state = read_state(request.form.get("state", ""), here.signer(STATE_PURPOSE))
+    if state is None or not was_let_in(here, state.registration_id, state.nonce):
+        return refused
+    return refuse(LaunchReason.REPLAYED, trace=refused.trace, registration_id=state.registration_id)
 
 
 def _form() -> dict[str, str]:
