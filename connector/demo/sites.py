@@ -96,3 +96,14 @@ def _bind(port: int) -> socket.socket:
         sock.listen(128)
         return sock
     raise AssertionError("a free port is always found or an error raised")
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a port of the loopback can be bound."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from pathlib import Path
 from connector.app import create_app
 from connector.base.clock import Clock, utc_now
 from connector.base.config import load_settings
+from connector.base.errors import Fatal
+from connector.base.i18n import N_, say
 from connector.base.outbound import NetworkPolicy, Outbound
-from connector.demo.sites import Sites, bind_sites
+from connector.demo.sites import Sites, bind_sites, is_free
 from connector.host.install import install
 from connector.host.platforms import register_platform
 from connector.host.registry import Platform
@@ -77,7 +80,8 @@ def open_world(folder: Path, ports: Mapping[str, int] | None = None, clock: Cloc
         clock: The present.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sites = bind_sites(dict(ports) if ports is not None else None)
+    sites = bind_sites(_ports_of(folder, ports))
+    _keep_ports(folder, sites)
     environ = {
         "PUBLIC_URL": sites["kopir"].url,
         "ALLOW_PRIVATE_NETWORKS": "on",
@@ -102,6 +106,28 @@ def open_world(folder: Path, ports: Mapping[str, int] | None = None, clock: Cloc
     jobs.start()
     school_id = _introduce(runtime, lms)
     return World(folder, sites, lms, journal, runtime, school_id)
+
+
+def _ports_of(folder: Path, wanted: Mapping[str, int] | None) -> dict[str, int] | None:
+    """Return the ports of an earlier rehearsal in this folder: an LMS at another address would be another LMS.
+
+    Raises:
+        Fatal: One of them is taken, by this rehearsal running already perhaps.
+    """
+    file = folder / "ports.json"
+    if not file.exists():
+        return None if wanted is None else dict(wanted)
+    ports: dict[str, int] = json.loads(file.read_text("utf-8"))
+    taken = [str(port) for port in ports.values() if not is_free(port)]
+    if taken:
+        text = N_("The rehearsal in {folder} needs port {ports}, which is taken. Stop what uses it, or use --fresh.")
+        raise Fatal("port_taken", say(text, folder=folder, ports=", ".join(taken)))
+    return ports
+
+
+def _keep_ports(folder: Path, sites: Sites) -> None:
+    ports = {name: site.socket.getsockname()[1] for name, site in sites.by_name.items()}
+    (folder / "ports.json").write_text(json.dumps(ports), "utf-8")
 
 
 def _introduce(runtime: Runtime, lms: Lms) -> str:

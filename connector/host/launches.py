@@ -96,6 +96,13 @@ def admit(runtime: Runtime, launched: Launch, school: School) -> Admitted:
     return Admitted(launch_id, school.id, secret, int(SITTING.total_seconds()))
 
 
+def was_let_in(runtime: Runtime, registration_id: str, nonce: str) -> bool:
+    """Tell whether the launch with this nonce was let in before."""
+    query = select(launch.c.id).where(launch.c.registration_id == registration_id, launch.c.nonce == nonce).limit(1)
+    with runtime.database.service(write=False) as db:
+        return db.execute(query).first() is not None
+
+
 def page_role(roles: frozenset[Role]) -> PageRole:
     """Reduce a launch's roles to what our pages know; a test user is a pupil whose marks are not sent."""
     if roles & {Role.INSTRUCTOR, Role.ASSISTANT, Role.ADMINISTRATOR}:

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from click.testing import CliRunner
 
+from connector.base.errors import Fatal
 from connector.cli.main import main
 from connector.demo.answers import PUPILS, QUESTIONS, mark_of, points_of
 from connector.demo.once import Report, rehearse
@@ -64,15 +65,24 @@ def test_a_report_without_launches_does_not_pass():
     assert not Report().passed
 
 
-def test_a_rehearsal_opened_again_goes_on_where_it_was(tmp_path):
+def test_a_rehearsal_opened_again_goes_on_where_it_was_at_the_same_addresses(tmp_path):
     first = open_world(tmp_path, PORTS)
-    school, users = first.school_id, len(first.lms.users())
-    ports = {name: site.socket.getsockname()[1] for name, site in first.sites.by_name.items()}
+    school, address = first.school_id, first.lms_url
     first.stop()
-    second = open_world(tmp_path, ports)
+    second = open_world(tmp_path, PORTS)
     try:
-        assert second.school_id == school
-        assert len(second.lms.users()) == users
+        assert (second.school_id, second.lms_url) == (school, address)
         assert len(second.runtime.registry.all()) == 1
     finally:
         second.stop()
+
+
+def test_a_second_rehearsal_in_the_same_folder_is_refused_and_breaks_nothing(tmp_path):
+    first = open_world(tmp_path, PORTS)
+    try:
+        with pytest.raises(Fatal) as refused:
+            open_world(tmp_path, PORTS)
+        assert refused.value.reason == "port_taken"
+        assert len(first.runtime.registry.all()) == 1
+    finally:
+        first.stop()

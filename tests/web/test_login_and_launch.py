@@ -269,6 +269,15 @@ def test_reloaded_launch_is_refused_with_the_way_back(site: Site, lms: Lms) -> N
     assert "frame-ancestors 'self' https://lms.school.kz;" in again.headers["Content-Security-Policy"] + ";"
 
 
+def test_launch_sent_again_whose_cookie_is_gone_is_told_from_a_browser_without_cookies(site: Site, lms: Lms) -> None:
+    client = site.client()
+    asked = site.begin(client, lms)
+    form = {"id_token": site.token(lms, asked), "state": asked["state"]}
+    refused(post_copy(site.app, "", form), "no_cookie")
+    assert post_copy(site.app, cookies_of(client), form).status_code == 303
+    refused(post_copy(site.app, "", form), "replayed")
+
+
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_of_sixteen_copies_at_two_processes_exactly_one_is_let_in(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
