@@ -91,8 +91,8 @@ _SHOWN = ("expected", "seen", "clause")
 def _summary(report: Report, language: str) -> str:
     counts = say(
         N_(
-            "{cases_passed} of {cases} cases passed, of the certification's {certification_passed} of {certification_cases}, "
-            "in {seconds} s."
+            "{cases_passed} of {cases} cases passed, of the certification's {certification_passed} of "
+            "{certification_cases}, in {seconds} s."
         ),
         **report.counts(),
         seconds=report.seconds,

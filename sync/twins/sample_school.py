@@ -97,7 +97,7 @@ _PUPILS = (
 def pupils() -> tuple[SamplePerson, ...]:
     """Return the thirty pupils of class 7 «А» in the order of the class list.
 
-    Every third is spelled the Russian way in the journal; only their birth dates and numbers tell the two namesakes apart.
+    Every third is spelled the Russian way in the journal; only birth dates and numbers tell the two namesakes apart.
     """
     found = []
     for number, (family, given, patronymic, sex) in enumerate(_PUPILS, 1):
