@@ -310,9 +310,9 @@ def status_(code: str | None, wanted: str | None, as_json: bool) -> None:
         return
     for name, value in head.items():
         click.echo(f"{name}: {value}")
-    for one in refused:
+    for refusal in refused:
         text = N_("The journal takes no writes ({kind}, {reason}), seen since {since}; last tried {tried_at}.")
-        click.echo(words(say(text, **one)))
+        click.echo(words(say(text, **refusal)))
     show_table(rows, as_json=False, empty="")
 
 

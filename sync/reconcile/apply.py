@@ -24,13 +24,14 @@ from sync.effects.records import Origin
 from sync.jobs import queue
 from sync.model import GradeKind, LineItem
 from sync.reconcile.guard import Approval
-from sync.reconcile.types import KIND_ORDER, CellKind
+from sync.reconcile.types import KIND_ORDER, CellKey, CellKind
 from sync.reconcile.verify import verify
 from sync.runs import effects, entries
 from sync.runs.approving import check
-from sync.runs.columns import Column
+from sync.runs.columns import Column, reports_closed
 from sync.runs.compare import Comparison
 from sync.runs.planning import PLAN_JOB, RETRY_AFTER, counts_of, guard_rules
+from sync.runs.reading import Reader
 from sync.runs.runtime import Sides, SyncRuntime, scope_of
 from sync.store import audit, cells, connections, people, plans
 from sync.store.connections import SyncConnection
@@ -118,6 +119,7 @@ class _Applying:
         self._made: dict[str, str] = {}
         self._failed: dict[str, tuple[str, str]] = {}
         self._shut: dict[CellKind, str] = {}
+        self._unsure = False
         self._given_back: list[ChangeRow] = []
 
     def run(self) -> ApplyReport:
@@ -126,10 +128,12 @@ class _Applying:
             return self._report()
         self._begin()
         sides = self._runtime.sides(self._connection)
-        comparison = Comparison(self._runtime, self._connection, sides)
         with self._runtime.reading(self._school) as db:
             rows = plans.changes(db, self._school, self._plan.id, OPEN_STATES)
         rows = [row for row in rows if row.state != "written"]
+        self._read_sessions(rows, sides)
+        comparison = Comparison(self._runtime, self._connection, sides)
+        rows = self._hold_closed(rows, comparison)
         probe = self._probe(rows, comparison)
         if probe is not None:
             self._write_chunk(CellKind.GRADE, [probe], sides, comparison)
@@ -178,6 +182,30 @@ class _Applying:
             message = say(N_("Another plan of this pair is being applied; wait until it is done."))
             raise Retriable("other_plan", message, RETRY_AFTER) from error
         self._runtime.step("apply.taken")
+
+    def _read_sessions(self, rows: Sequence[ChangeRow], sides: Sides) -> None:
+        """Ask the journal anew which periods are closed: one may have been closed since the plan was made."""
+        reader = Reader(self._runtime, self._connection, sides)
+        for link in sorted({row.group_link for row in rows if row.side == "right"}):
+            self._fence()
+            reader.sessions(self._links[link])
+
+    def _hold_closed(self, rows: Sequence[ChangeRow], comparison: Comparison) -> list[ChangeRow]:
+        """Hold what lies in a closed period, or may; return the rest. What may be there already is looked for."""
+        stopped: dict[tuple[str, str], list[int]] = {}
+        for row in rows:
+            code = comparison.closing(CellKey.parse(row.key)) if row.side == "right" else ""
+            if code and row.state not in TRIED:
+                shown = code == "closed_period" and reports_closed(self._connection)
+                stopped.setdefault(("reported" if shown else "held", code), []).append(row.seq)
+            elif code:
+                stopped.setdefault(("written", ""), []).append(row.seq)
+        with self._runtime.writing(self._school) as db:
+            for (state, code), seqs in stopped.items():
+                plans.set_changes(db, self._school, self._plan.id, seqs, state=state, held_by=code)
+        self._unsure = any(code == "sessions_unknown" for _, code in stopped)
+        gone = {seq for seqs in stopped.values() for seq in seqs}
+        return [row for row in rows if row.seq not in gone]
 
     def _typed_by_hand(self, row: ChangeRow, comparison: Comparison) -> bool:
         if row.kind != CellKind.GRADE or row.side != "right":
@@ -402,7 +430,7 @@ class _Applying:
             plans.update_run(db, self._school, self._plan.run, state=state, counts=counts, finished_at=now)
             good = now if state == "done" else None
             connections.note_run(db, self._school, self._connection.id, self._plan.run, good_at=good)
-            if unsettled:
+            if unsettled or self._unsure:
                 payload = {"connection": self._connection.id, "trigger": "retry"}
                 later = now + timedelta(minutes=1)
                 queue.put(db, self._school, PLAN_JOB, self._connection.id, payload, run_after=later)

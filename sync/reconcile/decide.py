@@ -266,7 +266,7 @@ def _write(one: _One, source: Side, rule: str, *, held_by: str = "", risk: Risk 
         rule,
         said.raw,
         settles=one.with_side(target, said.raw),
-        held_by=held_by or _hold(one, target),
+        held_by=_hold(one, target, held_by),
         risk=Risk.LOSSY if said.lossy and risk is Risk.ROUTINE else risk,
         lossy=said.lossy,
     )
@@ -280,8 +280,10 @@ def _refusal(one: _One, target: Side) -> Decision | None:
     return None
 
 
-def _hold(one: _One, target: Side) -> str:
-    return one.policy.of(target).hold or ("hidden_value" if one.by_base else "")
+def _hold(one: _One, target: Side, why: str = "") -> str:
+    """Return why a write waits; what no person may lift comes before what one may."""
+    rules = one.policy.of(target)
+    return rules.barred or why or rules.hold or ("hidden_value" if one.by_base else "")
 
 
 _RULES: dict[str, str] = {

@@ -16,7 +16,7 @@ from connector.base.errors import Fatal, Hold
 from connector.base.i18n import N_, Message, say
 from sync.model import AcademicSession
 from sync.reconcile.plan import ScopeCounts, Summary, hash_changes
-from sync.reconcile.types import CellKey, CellKind, Change, Operation, PlanHeader, State
+from sync.reconcile.types import CellKey, CellKind, Change, Operation, PlanHeader, Side, State
 
 Counted = tuple[CellKind, Operation]
 REMOVALS = frozenset({Operation.CLEAR, Operation.DELETE})
@@ -124,7 +124,7 @@ class Verdict:
         everything: Reason code that holds every write (``freeze``, ``canary``), or empty.
         kinds: Reason code by kind and operation.
         scopes: Reason code by scope text and operation.
-        closed: Columns (``CellKey`` with an empty person) whose period is closed by now.
+        closed: Columns (``CellKey`` with an empty person) of the right side, the journal's, whose period is closed.
     """
 
     everything: str = ""
@@ -135,7 +135,7 @@ class Verdict:
     def reason(self, change: Change) -> str:
         """Return why a change is held, or an empty text."""
         key = CellKey.parse(change.key)
-        if key._replace(person="") in self.closed:
+        if change.side is Side.RIGHT and key._replace(person="") in self.closed:
             return "closed_period"
         operation = change.operation
         return (
@@ -329,6 +329,7 @@ _HOLDS = {
     "freeze": N_("Nothing is written on these days, as the mapping says."),
     "canary": N_("A value that is known to be on both sides is missing or changed, so the reads are not trusted."),
     "closed_period": N_("The period is closed, and closed marks are not revised."),
+    "sessions_unknown": N_("It is not known whether the period is closed, so nothing is written into it."),
     "impact": N_("The mapping changed, so old values would be written anew."),
     "hidden_value": N_("The system does not tell this value from an empty cell."),
     "base_corrupt": N_("What was last agreed is damaged, so nobody can tell which value is newer."),

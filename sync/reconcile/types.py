@@ -111,13 +111,16 @@ class SideRules:
 
     Attributes:
         hides: Raw values the system cannot tell from none (Moodle's results omit ``0``).
-        closed: The column lies in a closed period: nothing is written to it.
+        closed: The column lies in a closed period: what would be written to it is reported.
+        barred: Why every write to it is held for as long as the cause lasts, whatever a person says
+            (``closed_period``, ``sessions_unknown``), or empty.
         hold: Why a write here waits for a person (``no_place``, ``create_work``, …), or empty.
     """
 
     hides: frozenset[str] = frozenset()
     closed: bool = False
     hold: str = ""
+    barred: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sync.model import AttendanceMark, Lesson, LineItem, Result
 from sync.reconcile.guard import Verdict
 from sync.reconcile.inverse import Applied, invert
 from sync.reconcile.plan import hash_changes
-from sync.reconcile.types import Cell, CellKind, CellState, Change, Side
+from sync.reconcile.types import Cell, CellKey, CellKind, CellState, Change, Side
 from sync.runs.compare import Comparison, stamp_of
 from sync.runs.planning import counts_of, current_header, settle_rows, stand_all, verdict_to_json
 from sync.runs.runtime import Sides, SyncRuntime, scope_of
@@ -47,7 +47,8 @@ def undo_run(runtime: SyncRuntime, school: str, run_id: str, *, actor: str = "sy
         known = people.people(db, school, {row.person for row in written})
     erased = {whom for whom, person in known.items() if person.erased or person.blocked}
     applied = [Applied(row.change, row.written) for row in written]
-    changes = list(invert(applied, now_there.cell, erased=erased))
+    closed = {row.key for row in written if row.side == "right" and now_there.closed(row.key)}
+    changes = list(invert(applied, now_there.cell, erased=erased, closed=lambda key: key.text in closed))
     with runtime.writing(school) as db:
         new_run = plans.start_run(db, school, connection.id, "undo", actor, runtime.clock())
     return _store(runtime, connection, new_run, run_id, undone, changes, now_there)
@@ -60,7 +61,7 @@ class _Now:
         self, runtime: SyncRuntime, connection: SyncConnection, sides: Sides, rows: Sequence[ChangeRow]
     ) -> None:
         self.rows = {row.key: row for row in rows}
-        comparison = Comparison(runtime, connection, sides)
+        comparison = self._comparison = Comparison(runtime, connection, sides)
         with runtime.reading(connection.school) as db:
             self._links = {link.id: link for link in connections.groups(db, connection.school, connection.id)}
         places: dict[tuple[str, str, str], list[ChangeRow]] = {}
@@ -105,6 +106,10 @@ class _Now:
                 changed = record.changed_at if isinstance(record, Result) else None
                 return Cell(change.key, record.raw, CellState.PRESENT, changed)
         return Cell(change.key, None, CellState.ABSENT)
+
+    def closed(self, key: str) -> bool:
+        """Tell whether a cell of the journal lies in a closed period, as far as the last reads know."""
+        return self._comparison.closing(CellKey.parse(key)) == "closed_period"
 
     def read_at(self, row: ChangeRow) -> datetime:
         """Return when the written side was read."""

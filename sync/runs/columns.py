@@ -166,8 +166,27 @@ class Column:
         return self.right.maximum if self.right is not None else self.left.maximum
 
 
-def grade_rules(connection: SyncConnection, column: Column, left: Access, right: Access) -> Rules:
-    """Return policy and translation of a work's marks."""
+def journal_side(connection: SyncConnection, right: Access, closing: str, hold: str = "") -> SideRules:
+    """Return what the journal allows for one column.
+
+    Args:
+        connection: The connection.
+        right: What the journal can do.
+        closing: ``closed_period`` or ``sessions_unknown`` for a lesson whose period is, or may be, closed.
+        hold: Why a write waits for a person.
+    """
+    reported = closing == "closed_period" and reports_closed(connection)
+    return SideRules(right.hides, closed=reported, hold=hold, barred="" if reported else closing)
+
+
+def reports_closed(connection: SyncConnection) -> bool:
+    """Tell whether a change in a closed period is only shown, as the mapping says; else it is held."""
+    grades = connection.mapping.file.grades
+    return grades is not None and grades.closed_period == "report"
+
+
+def grade_rules(connection: SyncConnection, column: Column, left: Access, right: Access, closing: str = "") -> Rules:
+    """Return policy and translation of a work's marks; ``closing`` as in ``journal_side``."""
     mapping = connection.mapping
     grades = mapping.file.grades
     owner = Owner(grades.owner) if grades is not None else Owner.MANUAL
@@ -176,13 +195,13 @@ def grade_rules(connection: SyncConnection, column: Column, left: Access, right:
         direction=Direction.BOTH if left.write is Writing.YES else Direction.LEFT_TO_RIGHT,
         removal=Removal.CLEAR,
         left=SideRules(left.hides),
-        right=SideRules(right.hides, hold=column.hold),
+        right=journal_side(connection, right, closing, column.hold),
     )
     kind = cast(Kind, column.link.kind)
     return Rules(policy, GradeWords(mapping, kind, column.left.maximum, column.right_maximum()))
 
 
-def attendance_rules(connection: SyncConnection, left: Access, right: Access, *, own: bool) -> Rules:
+def attendance_rules(connection: SyncConnection, left: Access, right: Access, *, own: bool, closing: str = "") -> Rules:
     """Return policy and translation of attendance; a side that cannot be written is only read.
 
     Args:
@@ -190,6 +209,7 @@ def attendance_rules(connection: SyncConnection, left: Access, right: Access, *,
         left: What the left register allows.
         right: What the right register allows.
         own: The left register is Kopir's own.
+        closing: As in ``journal_side``.
     """
     mapping = connection.mapping
     rules = mapping.file.attendance
@@ -198,5 +218,6 @@ def attendance_rules(connection: SyncConnection, left: Access, right: Access, *,
     direction = Direction.BOTH
     if not (to_left and to_right):
         direction = Direction.RIGHT_TO_LEFT if to_left else Direction.LEFT_TO_RIGHT
-    policy = Policy(owner, direction, removal=Removal.CLEAR, left=SideRules(left.hides), right=SideRules(right.hides))
+    theirs = journal_side(connection, right, closing)
+    policy = Policy(owner, direction, removal=Removal.CLEAR, left=SideRules(left.hides), right=theirs)
     return Rules(policy, AttendanceWords(mapping, own))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 from sqlalchemy import Connection
 
-from sync.model import Lesson, Role
+from sync.model import AcademicSession, Lesson, Role
+from sync.reconcile.guard import period_closed
 from sync.reconcile.types import (
     Base,
     Cell,
@@ -57,6 +58,7 @@ class Group:
         columns: Comparable works by internal id.
         lessons: The lessons on the right by id.
         proofs: The last reads.
+        sessions: The journal's reporting periods, as the last complete read of them gave them.
     """
 
     link: GroupLink
@@ -64,6 +66,34 @@ class Group:
     columns: dict[str, Column]
     lessons: dict[str, Lesson]
     proofs: dict[tuple[str, str], ReadProof]
+    sessions: tuple[AcademicSession, ...] = ()
+
+    def closing(self, kind: CellKind, item: str) -> str:
+        """Return why a work or lesson of the journal must not be written, or an empty text.
+
+        ``closed_period`` where its day lies in a closed period; ``sessions_unknown`` where the periods could not be
+        read, or none of them holds the day, so that nobody can tell. A journal that offers no periods closes none.
+        """
+        proof = self.proofs.get(("right", "session"))
+        if proof is not None and proof.evidence is Evidence.GONE and proof.reason == "not_offered":
+            return ""
+        day = self._day(kind, item)
+        if day is None:
+            return "" if kind is CellKind.GRADE and self.columns[item].hold else "sessions_unknown"
+        if period_closed(day, self.sessions):
+            return "closed_period"
+        covered = any(session.first <= day <= session.last for session in self.sessions)
+        return "" if covered and proof is not None and proof.evidence is Evidence.COMPLETE else "sessions_unknown"
+
+    def _day(self, kind: CellKind, item: str) -> date | None:
+        """Return the civil day of a lesson, or of the lesson a work hangs on."""
+        if kind is CellKind.ATTENDANCE:
+            return self.lessons[item].day
+        column = self.columns[item]
+        lesson = self.lessons.get(column.right.lesson_id if column.right is not None else column.link.right_lesson)
+        if lesson is not None:
+            return lesson.day
+        return column.right.due if column.right is not None else None
 
     def evidence(self, kind: CellKind, side: Side) -> tuple[Evidence, str]:
         """Return what the reads of a side prove about one kind of cells: the worst of what they stand on."""
@@ -130,6 +160,7 @@ class Comparison:
             columns_of(db, self.connection, link, writable=writable),
             {lesson.id: lesson for lesson in cells.lessons(db, school, which, "right", link.id)},
             cells.proofs(db, school, link.id),
+            cells.sessions(db, school, link.id),
         )
 
     @property
@@ -158,13 +189,30 @@ class Comparison:
                         reasons[(side, text)] = reason
         return Coverage(proofs[Side.LEFT], proofs[Side.RIGHT], reasons)
 
+    def closing(self, key: CellKey) -> str:
+        """Return why the journal's period stands in the way of writing a cell; see ``Group.closing``."""
+        group = self.groups.get(key.group)
+        items = () if group is None else group.columns if key.kind is CellKind.GRADE else group.lessons
+        return group.closing(key.kind, key.item) if group is not None and key.item in items else ""
+
+    def closed_columns(self) -> list[CellKey]:
+        """Return the columns and lessons of the journal whose period is closed."""
+        keys = [
+            CellKey(kind, group.link.id, item, "")
+            for kind, group in self.scopes()
+            for item in (group.columns if kind is CellKind.GRADE else group.lessons)
+        ]
+        return [key for key in keys if self.closing(key) == "closed_period"]
+
     def rules(self, key: CellKey) -> Rules:
         """Return the rules of a column."""
         left, right = self.sides.left.capabilities, self.sides.right.capabilities
         if key.kind is CellKind.ATTENDANCE:
             held = self.sides.register.capabilities.attendance
-            return attendance_rules(self.connection, held, right.attendance, own=self.sides.own_register)
-        return grade_rules(self.connection, self.groups[key.group].columns[key.item], left.results, right.results)
+            own = self.sides.own_register
+            return attendance_rules(self.connection, held, right.attendance, own=own, closing=self.closing(key))
+        column = self.groups[key.group].columns[key.item]
+        return grade_rules(self.connection, column, left.results, right.results, self.closing(key))
 
     def left(self) -> Iterator[Cell]:
         """Yield left's cells in key order."""

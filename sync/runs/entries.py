@@ -166,6 +166,8 @@ def _state(line: Any, row: ChangeRow | None, seen: str | None) -> str:
     settled = row is None or row.change.action in (Action.ADOPT, Action.NONE, Action.DROP_BASE)
     if seen == line.mark or (settled and seen is not None and line.mark is not None):
         return "typed"
+    if row is not None and "closed_period" in (row.change.rule, row.change.held_by):
+        return "withdrawn"
     if row is not None and row.side == "right" and row.change.after != line.mark:
         return "withdrawn"
     if settled:

@@ -27,6 +27,7 @@ from sync.reconcile.plan import Planner, Summary
 from sync.reconcile.types import CellKey, CellKind, Change, Operation, PlanHeader, Side, State, Values, scope_text
 from sync.runs import entries
 from sync.runs import people as joining
+from sync.runs.columns import reports_closed
 from sync.runs.compare import Comparison, Group, kinds_of, stamp_of
 from sync.runs.reading import NotCompared, Reader, demand_groups, resolve_groups
 from sync.runs.runtime import SyncRuntime
@@ -128,17 +129,18 @@ class _Planning:
             with self._runtime.writing(self._school) as db:
                 plans.add_changes(db, self._school, rows)
         self._begin("guard")
-        self._judge(stored, planner.summary, header)
+        self._judge(stored, planner.summary, header, comparison)
         self._remember(stored, comparison)
         self._finish(stored, planner.plan_hash, comparison)
         return stored
 
-    def _judge(self, stored: str, summary: Summary, header: PlanHeader) -> None:
+    def _judge(self, stored: str, summary: Summary, header: PlanHeader, comparison: Comparison) -> None:
         """Let the guard and the mapping's approvals speak about every write of the plan."""
         with self._runtime.reading(self._school) as db:
             recent = removals(db, self._connection, self._runtime.clock() - timedelta(days=1))
             waiting = plans.changes(db, self._school, stored, ("ready", "held"))
-        verdict = assess(summary, guard_rules(self._connection), self._runtime.today(self._school), recent)
+        closed = comparison.closed_columns() if reports_closed(self._connection) else []
+        verdict = assess(summary, guard_rules(self._connection), self._runtime.today(self._school), recent, closed)
         with self._runtime.writing(self._school) as db:
             plans.update_plan(db, self._school, stored, verdict=verdict_to_json(verdict))
         stand_all(self._runtime, self._connection, waiting, verdict, first=header.first)

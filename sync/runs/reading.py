@@ -27,7 +27,7 @@ class NotCompared:
         group_link: The group; empty when the groups themselves could not be read.
         title: Its title.
         side: ``left`` or ``right``.
-        kind: ``group``, ``person``, ``lesson``, ``item``, ``result`` or ``attendance``.
+        kind: ``group``, ``person``, ``lesson``, ``session``, ``item``, ``result`` or ``attendance``.
         evidence: What the read proved.
         reason: Why: ``html_page``, ``half_list``, ``empty_list``, ``http_503``, ….
     """
@@ -137,10 +137,22 @@ class Reader:
             if lessons.complete and self._sides.own_register:
                 with self._runtime.writing(self._connection.school) as db:
                     register.save_lessons(db, self._connection.school, lessons.records, self._runtime.clock())
+            self.sessions(link)
         if file.grades is not None:
             self._grades(link, known)
         if file.attendance is not None:
             self._attendance(link, known)
+
+    def sessions(self, link: GroupLink) -> None:
+        """Read the journal's reporting periods: what lies in a closed one is not written."""
+        found = _guarded(lambda: self._sides.right.read_sessions(scope_of(link.right_group, link.right_subject)))
+        cells.save_sessions(
+            lambda: self._runtime.writing(self._connection.school), self._connection.school, link.id, found
+        )
+        if not found.complete:
+            missed = (link.id, link.title, "right", "session", found.evidence, found.reason)
+            self.not_compared.append(NotCompared(*missed))
+        self._runtime.step("read.right.session")
 
     def _floors(self, link: GroupLink) -> dict[tuple[str, str], int]:
         with self._runtime.reading(self._connection.school) as db:

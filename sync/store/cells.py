@@ -14,10 +14,11 @@ from sqlalchemy import Connection, delete, select, update
 
 from connector.base.ids import new_id
 from connector.db.types import canonical, dump_json
-from sync.model import AttendanceMark, GradeKind, Lesson, LineItem, Person, Result, Role
+from sync.model import AcademicSession, AttendanceMark, GradeKind, Lesson, LineItem, Person, Result, Role
 from sync.reconcile.types import Base, CellKey, Values
 from sync.store.sql import batches, upsert
 from sync.store.tables.cells import base, scope_read, snapshot
+from sync.store.tables.connections import group_link
 from sync.systems.contract import Evidence, Read
 
 Record = Person | Lesson | LineItem | Result | AttendanceMark
@@ -29,7 +30,7 @@ class ReadProof:
 
     Attributes:
         side: ``left`` or ``right``.
-        kind: ``person``, ``lesson``, ``item``, ``result`` or ``attendance``.
+        kind: ``person``, ``lesson``, ``item``, ``result``, ``attendance`` or ``session``.
         evidence: What absence meant.
         reason: Code for anything but complete.
         found: How many records it gave; of people, how many pupils.
@@ -190,7 +191,7 @@ def _snapshot_row(
     }
 
 
-def size_of(records: Sequence[Record]) -> int:
+def size_of(records: Sequence[Record | AcademicSession]) -> int:
     """Return how many records a read is judged by; of people only the pupils, for every teacher may see a class."""
     return sum(not isinstance(one, Person) or one.role is Role.PUPIL for one in records)
 
@@ -222,6 +223,26 @@ def proofs(db: Connection, school: str, link: str) -> dict[tuple[str, str], Read
         )
         for row in rows
     }
+
+
+def save_sessions(
+    opened: Callable[[], AbstractContextManager[Connection]], school: str, link: str, read: Read[AcademicSession]
+) -> None:
+    """Keep a group's reporting periods, and what the read of them proved; only a complete one replaces the others."""
+    rows = [{**vars(one), "first": one.first.isoformat(), "last": one.last.isoformat()} for one in read.records]
+    with opened() as db:
+        if read.complete:
+            where = (group_link.c.school_id == school, group_link.c.id == link)
+            db.execute(update(group_link).where(*where).values(sessions=rows))
+        _save_proof(db, school, link, "right", "session", read)
+
+
+def sessions(db: Connection, school: str, link: str) -> tuple[AcademicSession, ...]:
+    """Return a group's reporting periods as the last complete read gave them."""
+    where = (group_link.c.school_id == school, group_link.c.id == link)
+    kept = db.scalar(select(group_link.c.sessions).where(*where)) or []
+    days = [{**one, "first": date.fromisoformat(one["first"]), "last": date.fromisoformat(one["last"])} for one in kept]
+    return tuple(AcademicSession(**one) for one in days)
 
 
 def accept_size(db: Connection, school: str, link: str, side: str, kind: str, size: int) -> None:

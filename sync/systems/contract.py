@@ -12,7 +12,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-from sync.model import AttendanceMark, Group, Lesson, LineItem, Person, Result
+from sync.model import AcademicSession, AttendanceMark, Group, Lesson, LineItem, Person, Result
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -197,6 +197,9 @@ class System(Protocol):
 
     def read_lessons(self, scope: Scope) -> Read[Lesson]:
         """Read the lessons of a group and subject inside the scope's days."""
+
+    def read_sessions(self, scope: Scope) -> Read[AcademicSession]:
+        """Read the reporting periods of a group and subject, and which of them are closed by now."""
 
     def read_line_items(self, scope: Scope) -> Read[LineItem]:
         """Read the columns of a group's gradebook."""

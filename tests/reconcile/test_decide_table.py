@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from sync.reconcile.decide import RULE_IDS, decide
+from sync.reconcile.guard import HOLD_CODES, RELEASABLE, WAITS_FOR_A_YES
 from sync.reconcile.types import (
     Action,
     Cell,
@@ -17,6 +18,7 @@ from sync.reconcile.types import (
     Policy,
     Removal,
     Risk,
+    Side,
     SideRules,
     Values,
 )
@@ -305,3 +307,27 @@ def test_a_present_value_on_a_hiding_system_is_compared_as_usual():
 
 def test_an_unknown_cell_says_why_it_is_unknown():
     assert decide(cell("?")._replace(note="http_503"), cell(X), None, CLEARS, SAME).reason == "http_503"
+
+
+@pytest.mark.parametrize("why", ["closed_period", "sessions_unknown"])
+@pytest.mark.parametrize(
+    ("left", "right", "agreed", "words"),
+    [
+        (X, None, None, SAME),
+        (X, None, base(None, None, corrupt=True), SAME),
+        (X, Z, base(Z, Z), SAME),
+        (None, Z, base(Z, Z), SAME),
+        ("84.5", "8", base("84.5", "8"), PercentToTen("v2", add=1)),
+    ],
+    ids=["create", "corrupt base", "update", "clear", "impact"],
+)
+def test_what_bars_a_side_comes_before_every_hold_a_person_may_lift(left, right, agreed, words, why):
+    rules = {"removal": Removal.CLEAR, "right": SideRules(barred=why, hold="create_work")}
+    decision = decide(cell(left), cell(right), agreed, both_ways(Owner.LEFT, **rules), words)
+    assert (decision.action.side, decision.held_by) == (Side.RIGHT, why)
+    assert why in HOLD_CODES - RELEASABLE - WAITS_FOR_A_YES
+
+
+def test_what_bars_one_side_does_not_stop_writing_the_other():
+    barred = both_ways(right=SideRules(barred="closed_period"))
+    assert decide(cell(Z), cell(Y), base(Z, Z), barred, SAME).held_by == ""

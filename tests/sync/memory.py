@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from connector.base.errors import Retriable
 from connector.base.i18n import say
-from sync.model import AttendanceMark, Group, Lesson, LineItem, Person, Result, Role
+from sync.model import AcademicSession, AttendanceMark, Group, Lesson, LineItem, Person, Result, Role
 from sync.systems.contract import (
     Access,
     Capabilities,
@@ -36,6 +36,7 @@ class MemorySystem:
     groups: list[Group] = field(default_factory=list)
     people: list[Person] = field(default_factory=list)
     lessons: list[Lesson] = field(default_factory=list)
+    sessions: list[AcademicSession] | None = None
     items: list[LineItem] = field(default_factory=list)
     marks: dict[tuple[str, str], str] = field(default_factory=dict)
     register: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -64,6 +65,11 @@ class MemorySystem:
 
     def read_lessons(self, scope: Scope) -> Read[Lesson]:
         return self._read("lesson", self.lessons)
+
+    def read_sessions(self, scope: Scope) -> Read[AcademicSession]:
+        if self.sessions is None:
+            return Read((), Evidence.GONE, self.clock(), "not_offered")
+        return self._read("session", self.sessions)
 
     def read_line_items(self, scope: Scope) -> Read[LineItem]:
         return self._read("item", self.items)

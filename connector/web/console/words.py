@@ -104,6 +104,11 @@ ACTIONS: dict[str, str] = {
     "entry_sheet": N_("Put on the entry sheet"),
     "typed": N_("Found typed from the entry sheet"),
     "conflict_resolved": N_("Conflict settled"),
+    "writes_refused": N_("The journal refused to be written"),
+    "writes_taken": N_("The journal takes writes again"),
+    "writing_on": N_("Writing to the journal allowed"),
+    "writing_off": N_("Writing to the journal stopped"),
+    "read_accepted": N_("Smaller class accepted"),
 }
 RECORDS: dict[str, str] = {
     "group": N_("groups"),
@@ -112,6 +117,7 @@ RECORDS: dict[str, str] = {
     "item": N_("works"),
     "result": N_("marks"),
     "attendance": N_("attendance"),
+    "session": N_("reporting periods"),
 }
 _ATTENDANCE: dict[Attendance, str] = {
     Attendance.PRESENT: N_("present"),
@@ -174,6 +180,10 @@ REMEDIES: dict[str, str] = {
     "freeze": N_("They are written once these days have passed; nothing need be done."),
     "canary": N_("Compare once more. If it stays, find out what happened to the other system before approving."),
     "closed_period": N_("A closed quarter is opened in the journal by its administrator only."),
+    "sessions_unknown": N_("Compare once more; the journal must show the quarter the lesson lies in."),
+    "no_new_work": N_(
+        "Make the work under its lesson in the journal, with the same title; the next comparison finds it."
+    ),
     "impact": N_("Look at what the new mapping would change. If it is meant, tick it and approve."),
     "hidden_value": N_("Look into the system. If the value is meant, tick it and approve."),
     "base_corrupt": N_("Look at both values. If the new one is right, tick it and approve."),

@@ -9,7 +9,7 @@ from connector.base.clock import Clock, utc_now
 from connector.base.errors import Fatal
 from connector.base.i18n import N_, say
 from connector.db.database import Database
-from sync.model import AttendanceMark, Group, Lesson, LineItem, Person, Result, Role
+from sync.model import AcademicSession, AttendanceMark, Group, Lesson, LineItem, Person, Result, Role
 from sync.store import people, register
 from sync.systems.contract import (
     Access,
@@ -77,6 +77,10 @@ class KopirSystem:
         """Return the lessons kept for the group and subject inside the scope's days."""
         with self._database.school(self._school, write=False) as db:
             return self._all(register.lessons_of(db, self._school, scope.group, scope.subject, scope.first, scope.last))
+
+    def read_sessions(self, scope: Scope) -> Read[AcademicSession]:
+        """Offer none: the journal says when a period is closed."""
+        return self._not_offered()
 
     def read_line_items(self, scope: Scope) -> Read[LineItem]:
         """Offer none."""

@@ -66,6 +66,19 @@ class KundelikClient:
         """Read the reporting periods of a class."""
         return self._list(f"edu-groups/{group}/reporting-periods", self._read.period)
 
+    def final_periods(self, group: str, subject: str) -> Read[str]:
+        """Read which reporting periods have a final mark in a subject, once per mark: by subject and by class."""
+        narrow = self._list(f"edu-groups/{group}/subjects/{subject}/final-marks", self._read.final_mark)
+        wide = self._list(f"edu-groups/{group}/final-marks", self._read.final_mark)
+        kept = tuple(mark for mark in wide.records if mark.subject_id == subject)
+        found = agreed(narrow, replace(wide, records=kept), lambda mark: mark.id)
+        periods = tuple(mark.period_id for mark in found.records)
+        return Read(periods, found.evidence, found.read_at, found.reason)
+
+    def today(self) -> date:
+        """Return the school's civil day, by our clock."""
+        return self._read.civil(self._clock())
+
     def work_types(self, school: str) -> Read[shapes.WorkType]:
         """Read the kinds of work a school uses."""
         return self._list(f"work-types/{school}", self._read.work_type)

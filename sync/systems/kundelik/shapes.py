@@ -158,6 +158,15 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class FinalMark:
+    """A mark for a reporting period: only that it stands is of interest here."""
+
+    id: str
+    subject_id: str
+    period_id: str
+
+
+@dataclass(frozen=True)
 class LogEntry:
     """One entry of the register; its key is lesson and person."""
 
@@ -213,6 +222,10 @@ class Reader:
             Retriable: The text is no date (``bad_record``).
         """
         return self.instant(text).astimezone(self._zone).date()
+
+    def civil(self, instant: datetime) -> date:
+        """Return the school's civil day of an instant."""
+        return instant.astimezone(self._zone).date()
 
     def school(self, value: Any) -> School:
         """Read a school."""
@@ -280,6 +293,11 @@ class Reader:
         put = fields.text("date")
         key = (fields.id(), fields.id("person"), fields.id("work"))
         return Mark(*key, fields.whole("number") or 1, raw, self.instant(put) if put else None)
+
+    def final_mark(self, value: Any) -> FinalMark:
+        """Read a mark for a reporting period."""
+        fields = Fields(value)
+        return FinalMark(fields.id(), fields.id("subject"), fields.id("period"))
 
     def log_entry(self, value: Any) -> LogEntry:
         """Read an entry of the register."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from connector.base.errors import Hold
 from connector.base.i18n import N_, say
-from sync.model import AttendanceMark, GradeKind, Group, Lesson, LineItem, Person, Result, Role
+from sync.model import AcademicSession, AttendanceMark, GradeKind, Group, Lesson, LineItem, Person, Result, Role
 from sync.systems.contract import Capabilities, CellWrite, Evidence, Read, Scope, WriteResult
 from sync.systems.kundelik import errors, quirks, shapes, writes
 from sync.systems.kundelik.client import KundelikClient, at_least, joined
@@ -67,6 +67,26 @@ class KundelikSystem:
             for lesson in found.records
         )
         return Read(tuple(made), found.evidence, found.read_at, found.reason)
+
+    def read_sessions(self, scope: Scope) -> Read[AcademicSession]:
+        """Read the reporting periods of a class, and which of them are closed in a subject.
+
+        A period is closed when its last day is over at the school, or when a final mark of the subject stands in it:
+        quarter, half-year and year marks are not revised (order №125 of 18.03.2008), and the marks they were made of
+        are not either. Where the journal does not show final marks to this account, the last day alone decides.
+        """
+        periods = at_least(self.client.periods(scope.group), 1)
+        finals = self.client.final_periods(scope.group, scope.subject)
+        withheld = finals.evidence in (Evidence.GONE, Evidence.UNAUTHORISED)
+        withheld = withheld and finals.reason != errors.TOKEN_REFUSED.reason
+        if not periods.complete or not (finals.complete or withheld):
+            return _failed(finals if periods.complete else periods)
+        over, marked = self.client.today(), set(finals.records)
+        made = (
+            AcademicSession(one.id, one.kind, one.number, one.first, one.last, one.last < over or one.id in marked)
+            for one in periods.records
+        )
+        return Read(tuple(made), Evidence.COMPLETE, min(periods.read_at, finals.read_at))
 
     def read_line_items(self, scope: Scope) -> Read[LineItem]:
         """Read the works under the lessons of the scope; due is the lesson's day."""

@@ -19,7 +19,7 @@ from lti.tool.nrps import Member, NamesAndRolesService
 from lti.tool.ports import Registration
 from lti.tool.roles import Role as LtiRole
 from lti.tool.tokens import TokenSource
-from sync.model import AttendanceMark, Group, Lesson, LineItem, Person, Result, Role
+from sync.model import AcademicSession, AttendanceMark, Group, Lesson, LineItem, Person, Result, Role
 from sync.systems.contract import (
     Access,
     Capabilities,
@@ -157,6 +157,10 @@ class LtiAdvantageSystem:
 
     def read_lessons(self, scope: Scope) -> Read[Lesson]:
         """Offer none: LTI knows no timetable."""
+        return self._nothing("not_offered")
+
+    def read_sessions(self, scope: Scope) -> Read[AcademicSession]:
+        """Offer none: LTI knows no reporting periods."""
         return self._nothing("not_offered")
 
     def read_line_items(self, scope: Scope) -> Read[LineItem]:

@@ -1,5 +1,7 @@
 import dataclasses
 import os
+import sqlite3
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -8,11 +10,13 @@ import pytest
 from connector.base.errors import Fatal, Retriable
 from connector.base.outbound import NetworkPolicy, Outbound
 from sync.model import GradeKind, Role
-from sync.systems.contract import Evidence, Writing
-from sync.systems.kundelik import KundelikSystem
+from sync.systems.contract import Evidence, Read, Scope, Writing
+from sync.systems.kundelik import KundelikClient, KundelikSystem
+from sync.systems.kundelik.bucket import TokenBucket
 from sync.systems.kundelik.signin import Credentials, renew, sign_in
 from sync.twins import sample_school
 from tests.systems.kundelik.conftest import client_of
+from tests.twins.kundelik_site import NOW
 
 
 def reads(system, scope):
@@ -274,3 +278,68 @@ def test_signing_in_during_maintenance_is_tried_again_later(journal):
     who = Credentials(journal.client_id, journal.client_secret, journal.login, journal.password)
     with pytest.raises(Retriable):
         sign_in(Outbound(NetworkPolicy(everything=True)), journal.api_url, who)
+
+
+def sessions_on(journal, day):
+    def clock():
+        return datetime(day.year, day.month, day.day, 3, tzinfo=UTC)
+
+    bucket = TokenBucket(10_000, 10_000, sleep=lambda seconds: None)
+    outbound = Outbound(NetworkPolicy(everything=True))
+    client = KundelikClient(outbound, journal.api_url, journal.token, bucket=bucket, clock=clock)
+    read = KundelikSystem(client, journal.school_id).read_sessions(Scope(journal.group_id, journal.subject_id))
+    return read, {one.number: one.closed for one in read.records}
+
+
+@pytest.mark.parametrize(
+    ("day", "closed"),
+    [
+        (date(2026, 11, 22), [True, False, False, False]),
+        (date(2026, 12, 27), [True, False, False, False]),
+        (date(2026, 12, 28), [True, True, False, False]),
+        (date(2027, 5, 26), [True, True, True, True]),
+    ],
+)
+def test_a_quarter_is_closed_once_its_last_day_is_over(journal, day, closed):
+    read, found = sessions_on(journal, day)
+    assert read.complete
+    assert list(found.values()) == closed
+    assert [(one.kind, one.first, one.last) for one in read.records][1] == (
+        "quarter", date(2026, 11, 2), date(2026, 12, 27),
+    )  # fmt: skip
+
+
+def final_mark(journal, subject):
+    with closing(sqlite3.connect(journal.store_path)) as db, db:
+        period = db.execute("SELECT id FROM period WHERE number = 2").fetchone()[0]
+        row = (9_000_000_000_000_001, int(journal.person_ids()[1]), int(subject), period, "5", "2026-11-22")
+        db.execute("INSERT INTO final_mark VALUES (?, ?, ?, ?, ?, ?)", row)
+
+
+def test_a_quarter_mark_closes_the_quarter_in_its_subject_only(journal):
+    final_mark(journal, journal.other_subject_id)
+    assert sessions_on(journal, date(2026, 11, 22))[1][2] is False
+    with closing(sqlite3.connect(journal.store_path)) as db, db:
+        db.execute("UPDATE final_mark SET subject = ? WHERE id = 9000000000000001", (int(journal.subject_id),))
+    assert sessions_on(journal, date(2026, 11, 22))[1][2] is True
+
+
+@pytest.mark.parametrize("fault", ["html_maintenance", "half_list", "empty_list", "503", "invalid_token"])
+@pytest.mark.parametrize("path", ["reporting-periods", "subjects/\\d+/final-marks"])
+def test_periods_or_final_marks_that_failed_prove_nothing(journal, fault, path):
+    journal.set_fault(fault, 10, path=path)
+    read, _ = sessions_on(journal, date(2026, 11, 22))
+    if (fault, path) == ("half_list", "reporting-periods"):
+        # A day that no period holds is not taken for open, so a short list opens nothing.
+        assert [one.number for one in read.records] == [1, 2]
+    elif (fault, path) == ("invalid_token", "subjects/\\d+/final-marks"):
+        assert not read.complete
+    else:
+        assert (read.complete, read.records) == (False, ())
+
+
+def test_where_final_marks_are_not_shown_the_last_day_alone_decides(journal, monkeypatch):
+    final_mark(journal, journal.subject_id)
+    monkeypatch.setattr(KundelikClient, "final_periods", lambda self, *_: Read((), Evidence.GONE, NOW, "not_offered"))
+    read, closed = sessions_on(journal, date(2026, 11, 22))
+    assert (read.complete, closed) == (True, {1: True, 2: False, 3: False, 4: False})
