@@ -101,4 +101,4 @@ class Signer:
         return value if value.pop("_exp") >= time.time() else None
 
     def _mac(self, payload: str) -> str:
-        return _b64(hmac.new(self._key, payload.encode(), hashlib.sha256).digest())
+        return _b64(hmac.digest(self._key, payload.encode(), "sha256"))

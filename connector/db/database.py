@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from connector.db.schema import metadata as default_metadata
 from connector.db.security import secure
@@ -32,6 +35,9 @@ class Database:
         self.engine = _engine(url, pool_size)
         same = not service_url or service_url == url
         self._service_engine = self.engine if same else _engine(service_url, pool_size)
+        # SQLite has one writer at a time, and a thread that finds it busy sleeps for milliseconds and asks again;
+        # the threads of one process queue here instead, and wake as soon as it is their turn.
+        self._turn: AbstractContextManager[object] = threading.RLock() if self.is_sqlite else nullcontext()
 
     @property
     def is_sqlite(self) -> bool:
@@ -46,7 +52,7 @@ class Database:
             school_id: The school; on PostgreSQL row-level security shows its rows only.
             write: False opens a transaction that cannot write (and never waits for a writer on SQLite).
         """
-        with self._begin(self.engine, write, school_id) as connection:
+        with self._begin(self.engine, write) as connection:
             if not self.is_sqlite:
                 connection.execute(_ENTER, {"school": school_id, "read_only": "off" if write else "on"})
             yield connection
@@ -54,23 +60,21 @@ class Database:
     @contextmanager
     def service(self, *, write: bool = True) -> Iterator[Connection]:
         """Open a transaction of the service role: registrations, leases and sweeps, across schools."""
-        with self._begin(self._service_engine, write, None) as connection:
+        with self._begin(self._service_engine, write) as connection:
             yield connection
 
     @contextmanager
-    def _begin(self, engine: Engine, write: bool, school_id: str | None) -> Iterator[Connection]:
-        with engine.connect() as raw:
-            connection = raw.execution_options(kopir_write=write, kopir_school=school_id)
+    def _begin(self, engine: Engine, write: bool) -> Iterator[Connection]:
+        with self._turn if write else nullcontext(), engine.connect() as connection:
+            connection.info["write"] = write
             with connection.begin():
                 yield connection
 
     def create_all(self, tables: MetaData = default_metadata) -> None:
         """Make every table at once (tests and throw-away databases; an installation migrates)."""
-        with self.engine.connect() as raw:
-            connection = raw.execution_options(kopir_write=True)
-            with connection.begin():
-                tables.create_all(connection)
-                secure(connection, tables)
+        with self._begin(self.engine, write=True) as connection:
+            tables.create_all(connection)
+            secure(connection, tables)
 
     def close(self) -> None:
         """Close the pools."""
@@ -103,8 +107,13 @@ def prepare_sqlite(dbapi: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     """Take the write lock at once: a deferred BEGIN loses updates or fails as busy in mid-transaction."""
-    write = connection.get_execution_options().get("kopir_write", True)
-    if connection.info.get("writes", True) is not write:
-        connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if write else 'ON'}")
-        connection.info["writes"] = write
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    write = connection.info.get("write", True)
+    # Given to the driver itself: through the toolkit each of them costs as much as a statement that does something.
+    execute = connection.connection.dbapi_connection.execute  # type: ignore[union-attr]
+    try:
+        if connection.info.get("writes", True) is not write:
+            execute(f"PRAGMA query_only={'OFF' if write else 'ON'}")
+            connection.info["writes"] = write
+        execute("BEGIN IMMEDIATE" if write else "BEGIN")
+    except sqlite3.Error as error:
+        raise OperationalError("BEGIN", None, error) from error

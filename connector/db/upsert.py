@@ -47,7 +47,8 @@ def _statement(
     changed.update(changes or {})
     if not changed:
         changed = {key[0]: insert.excluded[key[0]]}
-    return insert.on_conflict_do_update(index_elements=list(key), set_=changed).returning(table)
+    statement: Executable = insert.on_conflict_do_update(index_elements=list(key), set_=changed).returning(table)
+    return statement
 
 
 # Building the statement costs far more than running it, and a process uses few of them.

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from connector.base.i18n import LANGUAGES
 from connector.base.ids import is_id, new_id
 from connector.base.secrets import fingerprint, new_token
+from connector.db.prepared import Prepared
 from connector.db.tables.launches import account, context, launch, resource_link
 from connector.host.directory import School
 from connector.host.known import Known, look_up
@@ -58,7 +59,7 @@ class Session:
     expires_at: datetime
 
 
-_INSERT = launch.insert()
+_INSERT = Prepared(launch.insert(), [column.name for column in launch.c if column.name != "used_ticket_at"])
 
 
 def admit(runtime: Runtime, launched: Launch, school: School) -> Admitted:
@@ -84,7 +85,7 @@ def admit(runtime: Runtime, launched: Launch, school: School) -> Admitted:
                 "details": _details(launched), "trace": [_check(check) for check in launched.trace],
                 "created_at": now, "expires_at": now + SITTING,
             }  # fmt: skip
-            db.execute(_INSERT, values)
+            _INSERT.do(db, values)
     except IntegrityError as error:
         if "nonce" not in str(error.orig):
             raise
@@ -139,7 +140,7 @@ def _account(known: Known, school_id: str, launched: Launch, now: datetime) -> s
         "sourcedid": launched.lis.person_sourcedid,
     }  # fmt: skip
     values = {
-        "school_id": school_id, "id": new_id(), "issuer": launched.registration.issuer, "sub": launched.subject,
+        "school_id": school_id, "issuer": launched.registration.issuer, "sub": launched.subject,
         "registration_id": launched.registration.id, "seen_at": now, **_told(told),
     }  # fmt: skip
     return known.keep("account", account, values, ("school_id", "issuer", "sub"))
@@ -149,19 +150,19 @@ def _context(known: Known, school_id: str, launched: Launch, now: datetime) -> s
     if launched.context is None:
         return None
     values = {
-        "school_id": school_id, "id": new_id(), "issuer": launched.registration.issuer,
+        "school_id": school_id, "issuer": launched.registration.issuer,
         "registration_id": launched.registration.id, "deployment_id": launched.deployment_id,
         "context_id": launched.context.id, "scopes": [], "seen_at": now,
         **_told({"label": launched.context.label, "title": launched.context.title}),
     }  # fmt: skip
-    kept = ["id"]
+    kept: tuple[str, ...] = ()
     if launched.nrps is not None:
         values["memberships_url"] = launched.nrps.memberships_url
     if launched.ags is not None:
         values |= {"line_items_url": launched.ags.line_items, "scopes": sorted(launched.ags.scopes)}
     else:
         # A message without the gradebook's claim (deep linking may lack it) does not take the gradebook away.
-        kept.append("scopes")
+        kept = ("scopes",)
     key = ("school_id", "issuer", "deployment_id", "context_id")
     return known.keep("context", context, values, key, kept)
 
@@ -180,7 +181,7 @@ def _link(known: Known, school_id: str, launched: Launch, context_id: str | None
     if launched.resource_link is None or context_id is None:
         return None
     values = {
-        "school_id": school_id, "id": new_id(), "context": context_id, "link_id": launched.resource_link.id,
+        "school_id": school_id, "context": context_id, "link_id": launched.resource_link.id,
         "seen_at": now, **_told({"title": launched.resource_link.title}),
     }  # fmt: skip
     if launched.ags is not None:

@@ -53,10 +53,14 @@ class Runtime:
     plugin_failures: tuple[PluginFailure, ...] = ()
     clock: Clock = utc_now
     doorbell: Doorbell = field(default_factory=Silent)
+    _signers: dict[str, Signer] = field(default_factory=dict, init=False, repr=False)
 
     def signer(self, purpose: str) -> Signer:
         """Return a signer for one purpose."""
-        return Signer(self.settings.secret_key, purpose)
+        found = self._signers.get(purpose)
+        if found is None:
+            found = self._signers[purpose] = Signer(self.settings.secret_key, purpose)
+        return found
 
     @property
     def launch_url(self) -> str:

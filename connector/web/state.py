@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flask import Flask, current_app, request
+from flask import Flask, Request, Response, current_app, request
+from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 from connector.base.i18n import choose_language
 from connector.host.runtime import Runtime
@@ -11,9 +12,21 @@ COOKIE = "kopir_launch"
 _EXTENSION = "kopir"
 
 
+class NoSessions(SessionInterface):
+    """Keep no session of the framework: a launch has its own secret, the console its own cookie."""
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        """Return a session that cannot be written to."""
+        return NullSession()
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Write nothing."""
+
+
 def attach(app: Flask, runtime_: Runtime) -> None:
     """Hang the runtime on the application."""
     app.extensions[_EXTENSION] = runtime_
+    app.session_interface = NoSessions()
 
 
 def runtime() -> Runtime:
