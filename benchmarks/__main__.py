@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from benchmarks.figures import Figure, show, write
-from benchmarks.launches.measure import launches
 from benchmarks.launches.measure import Size as LaunchSize
+from benchmarks.launches.measure import launches
 
 RESULTS = Path(__file__).parent / "results.json"
 PARTS = ("launches",)

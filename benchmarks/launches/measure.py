@@ -132,7 +132,7 @@ class Bench:
 
     def throughput(self) -> list[Figure]:
         """Alternate all tools for the rounds."""
-        fetched = {name: 0 for name in self._tools}
+        fetched = dict.fromkeys(self._tools, 0)
         for number in range(self._size.rounds):
             order = list(self._tools)
             for name in order if number % 2 == 0 else reversed(order):

@@ -120,6 +120,16 @@ def running_pylti(name: str, folder: Path, lms: Lms, *, on_granian: bool = False
         yield Tool(name, f"{here}/login", f"{here}/launch", pid)
 
 
+@contextlib.contextmanager
+def running_bare(name: str, folder: Path) -> Iterator[Tool]:
+    """Serve the floor: an application that checks and stores nothing."""
+    folder.mkdir()
+    port = free_port()
+    here = f"http://127.0.0.1:{port}"
+    with server(granian("benchmarks.peers.bare_app:app", port, factory=False), port, folder / "server.log") as pid:
+        yield Tool(name, f"{here}/login", f"{here}/launch", pid)
+
+
 def _pylti_config(folder: Path, lms: Lms) -> Path:
     key = os.path.relpath(lms.key_file, folder)
     config = {
