@@ -75,7 +75,7 @@ def test_refusal_passes_only_with_its_status_page_code_clause_and_nothing_stored
     assert not refused(CASE, Seen(**{**GOOD_REFUSAL, **changes}), "wrong_version").passed
 
 
-GOOD_LAUNCH = {
+GOOD_LAUNCH: dict[str, Any] = {
     "status": 303,
     "landed": "launch",
     "role": "pupil",

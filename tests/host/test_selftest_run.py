@@ -13,7 +13,6 @@ import pytest
 from sqlalchemy import func, select
 from werkzeug.wrappers import Response
 
-import lti.tool.launch
 import plugins.online_test.tables
 import plugins.portfolio.tables
 import plugins.virtual_lab.tables  # noqa: F401 -- their tables are among those counted.
@@ -180,7 +179,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next_after_an_hour(sqlite_plac
 def test_nonce_that_is_not_checked_is_found(
     sqlite_place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lti.tool.launch.v, "check_nonce", lambda claims, state, trace: str(claims.get("nonce")))
+    monkeypatch.setattr(validation, "check_nonce", lambda claims, state, trace: str(claims.get("nonce")))
     with installation(sqlite_place, tmp_path) as here:
         wrong = failed(here.run())
     assert {"nonce-missing", "nonce-unbound"} <= set(wrong)
@@ -208,7 +207,7 @@ def test_refusal_with_the_wrong_code_is_found(
         return real(claims, trace)
 
     real = validation.check_message
-    monkeypatch.setattr(lti.tool.launch.v, "check_message", check)
+    monkeypatch.setattr(validation, "check_message", check)
     with installation(sqlite_place, tmp_path) as here:
         wrong = failed(here.run())
     assert set(wrong) == {"bad-03"}
