@@ -91,7 +91,7 @@ def test_refused_launch_shows_what_failed_and_what_to_do(site: Site, lms: Lms) -
     client = console(site, lms)
     (path,) = links(client)
     page = plain(look(client, path).text)
-    assert re.search(r"The id_token's time is (599|600) seconds ahead", page)
+    assert re.search(r"The id_token's time is (5\d\d|600) seconds ahead", page)
     assert "issued_in_future · Security Framework 1.0 §5.1.3" in page
     assert "Who issued the token iss ✓ passed" in page
     assert "The token's times iat ✗ failed" in page
