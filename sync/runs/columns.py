@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import cast
+from functools import cached_property, lru_cache
+from typing import Literal, TypeVar, cast
 
 from connector.db.types import canonical, dump_json
 from mappings.attendance import WORDS
@@ -17,6 +18,33 @@ from sync.model import LineItem
 from sync.reconcile.types import Direction, Owner, Policy, Removal, Rules, SideRules, Translated
 from sync.store.connections import ItemLink, SyncConnection
 from sync.systems.contract import Access, Writing
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+_MOST_SAID = 4096
+
+
+@dataclass
+class _Said:
+    """What was found out about one scale: a year has millions of marks and a few hundred different ones."""
+
+    version: str = ""
+    agree: dict[tuple[str, str], bool] = field(default_factory=dict)
+    right: dict[str, Translated] = field(default_factory=dict)
+    left: dict[str, Translated] = field(default_factory=dict)
+
+
+@lru_cache(maxsize=256)
+def _said_of(_mapping: str, _kind: str, _left: Decimal | None, _right: Decimal | None) -> _Said:
+    """Return what columns of one mapping, kind and pair of maxima share; by the mapping's hash, not its identity."""
+    return _Said()
+
+
+def _remember(where: dict[_Key, _Value], key: _Key, value: _Value) -> _Value:
+    if len(where) >= _MOST_SAID:
+        where.clear()
+    where[key] = value
+    return value
 
 
 @dataclass(frozen=True)
@@ -35,9 +63,19 @@ class GradeWords:
     left_maximum: Decimal | None
     right_maximum: Decimal | None
 
+    @cached_property
+    def _said(self) -> _Said:
+        return _said_of(self.mapping.hash, self.kind, self.left_maximum, self.right_maximum)
+
     @property
     def version(self) -> str:
         """A fingerprint of the scale rule, and of the maxima where the scale goes by points."""
+        said = self._said
+        if not said.version:
+            said.version = self._version()
+        return said.version
+
+    def _version(self) -> str:
         rule = self.mapping.scale_rule(self.kind)
         if rule is None:
             return _fingerprint([self.kind, None])
@@ -48,6 +86,10 @@ class GradeWords:
 
     def agree(self, left: str, right: str) -> bool:
         """Tell whether two marks say the same in the coarser scale; marks nobody can compare are not the same."""
+        known = self._said.agree.get((left, right))
+        return known if known is not None else _remember(self._said.agree, (left, right), self._agree(left, right))
+
+    def _agree(self, left: str, right: str) -> bool:
         found = self.mapping.grades_agree(
             self.kind, left, right, left_maximum=self.left_maximum, right_maximum=self.right_maximum
         )
@@ -55,16 +97,18 @@ class GradeWords:
 
     def to_right(self, left: str) -> Translated:
         """Say left's mark on right's scale."""
-        done = self.mapping.grade_to(
-            "right", self.kind, left, maximum=self.left_maximum, other_maximum=self.right_maximum
-        )
-        return Translated(None, reason=done.reason) if isinstance(done, Finding) else Translated(done.text, done.lossy)
+        known = self._said.right.get(left)
+        return known or _remember(self._said.right, left, self._to("right", left))
 
     def to_left(self, right: str) -> Translated:
         """Say right's mark on left's scale."""
-        done = self.mapping.grade_to(
-            "left", self.kind, right, maximum=self.right_maximum, other_maximum=self.left_maximum
-        )
+        known = self._said.left.get(right)
+        return known or _remember(self._said.left, right, self._to("left", right))
+
+    def _to(self, side: Literal["left", "right"], raw: str) -> Translated:
+        maxima = (self.left_maximum, self.right_maximum)
+        own, other = maxima if side == "right" else reversed(maxima)
+        done = self.mapping.grade_to(side, self.kind, raw, maximum=own, other_maximum=other)
         return Translated(None, reason=done.reason) if isinstance(done, Finding) else Translated(done.text, done.lossy)
 
     def order(self, left: str, right: str) -> int | None:
