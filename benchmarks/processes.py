@@ -41,13 +41,21 @@ def run(command: Sequence[str], environ: Mapping[str, str] | None = None) -> str
     return done.stdout
 
 
-def run_with_input(command: Sequence[str], given: str) -> str:
+def run_with_input(command: Sequence[str], given: str, environ: Mapping[str, str] | None = None) -> str:
     """Run a command that reads standard input and return what it printed.
 
     Raises:
         BenchmarkFailed: It ended with another status than 0.
     """
-    done = subprocess.run(command, cwd=ROOT, input=given, capture_output=True, text=True, check=False)  # noqa: S603 - ours.
+    done = subprocess.run(  # noqa: S603 - the commands are this package's own.
+        command,
+        cwd=ROOT,
+        env={**os.environ, **(environ or {})},
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         raise BenchmarkFailed(f"{' '.join(command[:4])} …: {done.stderr[-2000:]}")
     return done.stdout
@@ -123,9 +131,16 @@ def cpu_seconds(pids: Sequence[int]) -> float:
     return total / 1e9
 
 
-def peak_mib(pid: int | str = "self") -> float:
-    """Return the largest resident size a process has had so far, in MiB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+def peak_mib() -> float:
+    """Return the largest resident size this process has had so far, in MiB."""
+    return _status("VmHWM")
+
+
+def resident_mib() -> float:
+    """Return the resident size of this process now, in MiB."""
+    return _status("VmRSS")
+
+
+def _status(field: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:"))

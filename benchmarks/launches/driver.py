@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from benchmarks.launches.messages import Platform
 from benchmarks.launches.wire import Answer, exchange, post
+from benchmarks.messages import Platform
 from benchmarks.processes import cpu_seconds
 
 Who = tuple[int, int, int]

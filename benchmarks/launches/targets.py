@@ -34,7 +34,7 @@ class Lms:
 def running_lms(folder: Path) -> Iterator[Lms]:
     """Run the LMS's key server."""
     lms = Lms(free_port(), folder / "lms.pem")
-    command = [sys.executable, "-m", "benchmarks.launches.lms", str(lms.port), str(lms.key_file)]
+    command = [sys.executable, "-m", "benchmarks.lms", str(lms.port), str(lms.key_file)]
     with server(command, lms.port, folder / "lms.log"):
         yield lms
 

@@ -1,0 +1,1 @@
+"""Plans of ten thousand to a million cells, beside a bare merge of the same files."""
