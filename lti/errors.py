@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from connector.base.errors import Fatal, KopirError, Record, Retriable
@@ -29,6 +30,7 @@ class LaunchReason(StrEnum):
     BAD_HEADER = "bad_header"
     MISSING_KID = "missing_kid"
     UNKNOWN_KEY = "unknown_key"
+    KEY_PENDING = "key_pending"
     WEAK_KEY = "weak_key"
     KEYS_UNREACHABLE = "keys_unreachable"
     BAD_SIGNATURE = "bad_signature"
@@ -106,7 +108,16 @@ class LaunchRefused(LtiError):
 
 
 class KeyUnavailable(LtiError):
-    """A platform's public key could not be had: ``unknown_key``, ``weak_key`` or ``keys_unreachable``."""
+    """A platform's public key could not be had: ``unknown_key``, ``weak_key`` or ``keys_unreachable``.
+
+    Attributes:
+        retry_after: With ``key_pending``: when to ask again.
+    """
+
+    def __init__(self, reason: str, message: Message, retry_after: timedelta | None = None) -> None:
+        """Keep the wait beside reason and message."""
+        super().__init__(str(reason), message)
+        self.retry_after = retry_after
 
 
 class DeepLinkingRefused(LtiError):

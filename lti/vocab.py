@@ -1,6 +1,7 @@
 """The words of LTI 1.3: claim URIs, scopes, media types, message types and role URIs.
 
-Sources: LTI Core 1.3 (errata 24 Jan 2023), Deep Linking 2.0, AGS 2.0, NRPS 2.0, Submission Review 1.0.
+Sources: LTI Core 1.3 (errata 24 Jan 2023), Deep Linking 2.0, AGS 2.0, NRPS 2.0, Submission Review 1.0,
+Course Groups 1.0, Platform Notification Service 1.0.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ _LTI = "https://purl.imsglobal.org/spec/lti/claim/"
 _DL = "https://purl.imsglobal.org/spec/lti-dl/claim/"
 _AGS = "https://purl.imsglobal.org/spec/lti-ags/"
 _NRPS = "https://purl.imsglobal.org/spec/lti-nrps/"
+_GROUPS = "https://purl.imsglobal.org/spec/lti-gs/"
 
 
 class Claim(StrEnum):
@@ -34,6 +36,10 @@ class Claim(StrEnum):
     FOR_USER = _LTI + "for_user"
     AGS_ENDPOINT = _AGS + "claim/endpoint"
     NRPS = _NRPS + "claim/namesroleservice"
+    GROUPS = _GROUPS + "claim/groupsservice"
+    NOTICES = _LTI + "platformnotificationservice"
+    NOTICE = _LTI + "notice"
+    ORIGIN_CONTEXTS = _LTI + "origin_contexts"
     DL_SETTINGS = _DL + "deep_linking_settings"
     DL_CONTENT_ITEMS = _DL + "content_items"
     DL_DATA = _DL + "data"
@@ -49,7 +55,15 @@ class MessageType(StrEnum):
     RESOURCE_LINK = "LtiResourceLinkRequest"
     DEEP_LINKING = "LtiDeepLinkingRequest"
     SUBMISSION_REVIEW = "LtiSubmissionReviewRequest"
+    DATA_PRIVACY = "LtiDataPrivacyLaunchRequest"
     DEEP_LINKING_RESPONSE = "LtiDeepLinkingResponse"
+
+
+class NoticeType(StrEnum):
+    """The notices a platform sends without a person (Platform Notification Service 1.0)."""
+
+    HELLO = "LtiHelloWorldNotice"
+    CONTEXT_COPY = "LtiContextCopyNotice"
 
 
 class Scope(StrEnum):
@@ -62,6 +76,13 @@ class Scope(StrEnum):
     MEMBERSHIP_READONLY = _NRPS + "scope/contextmembership.readonly"
 
 
+class FurtherScope(StrEnum):
+    """Scopes of services that few platforms have and nothing here depends on; asked for only where offered."""
+
+    GROUPS_READONLY = _GROUPS + "scope/contextgroup.readonly"
+    NOTICE_HANDLERS = "https://purl.imsglobal.org/spec/lti/scope/noticehandlers"
+
+
 class Media(StrEnum):
     """Media types; platforms compare them exactly, so each call sends one and no list."""
 
@@ -70,6 +91,8 @@ class Media(StrEnum):
     RESULTS = "application/vnd.ims.lis.v2.resultcontainer+json"
     SCORE = "application/vnd.ims.lis.v1.score+json"
     MEMBERS = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
+    GROUPS = "application/vnd.ims.lti-gs.v1.contextgroupcontainer+json"
+    GROUP_SETS = "application/vnd.ims.lti-gs.v1.contextgroupsetcontainer+json"
 
 
 MEMBERSHIP_ROLES = "http://purl.imsglobal.org/vocab/lis/v2/membership"

@@ -18,9 +18,10 @@ from connector.db.prepared import Prepared
 from connector.db.tables.launches import account, context, launch, resource_link
 from connector.host.directory import School
 from connector.host.known import Known, look_up
+from connector.host.nameless import course_of
 from connector.host.runtime import Runtime
 from lti.errors import Check, LaunchReason
-from lti.tool.claims import DeepLinkingSettings
+from lti.tool.claims import Context, DeepLinkingSettings
 from lti.tool.launch import Launch
 from lti.tool.refusals import refuse
 from lti.tool.roles import Role
@@ -72,9 +73,11 @@ def admit(runtime: Runtime, launched: Launch, school: School) -> Admitted:
     secret, launch_id = new_token(), new_id()
     try:
         with runtime.database.school(school.id) as db:
-            known = look_up(db, school.id, _names(launched))
+            names = _names(launched)
+            course = course_of(db, school.id, launched, names)
+            known = look_up(db, school.id, names if course is None else {**names, "context": course.id})
             account_id = _account(known, school.id, launched, now)
-            context_id = _context(known, school.id, launched, now)
+            context_id = _context(known, school.id, launched, course, now)
             link_id = _link(known, school.id, launched, context_id, now)
             values = {
                 "school_id": school.id, "id": launch_id, "registration_id": launched.registration.id,
@@ -122,8 +125,6 @@ def _names(launched: Launch) -> dict[str, str]:
     names = {"issuer": launched.registration.issuer, "deployment": launched.deployment_id}
     if launched.subject is not None:
         names["sub"] = launched.subject
-    if launched.context is not None:
-        names["context"] = launched.context.id
     if launched.resource_link is not None:
         names["link"] = launched.resource_link.id
     wanted = launched.custom.get(ACTIVITY_PARAMETER, "")
@@ -146,14 +147,14 @@ def _account(known: Known, school_id: str, launched: Launch, now: datetime) -> s
     return known.keep("account", account, values, ("school_id", "issuer", "sub"))
 
 
-def _context(known: Known, school_id: str, launched: Launch, now: datetime) -> str | None:
-    if launched.context is None:
+def _context(known: Known, school_id: str, launched: Launch, course: Context | None, now: datetime) -> str | None:
+    if course is None:
         return None
     values = {
         "school_id": school_id, "issuer": launched.registration.issuer,
         "registration_id": launched.registration.id, "deployment_id": launched.deployment_id,
-        "context_id": launched.context.id, "scopes": [], "seen_at": now,
-        **_told({"label": launched.context.label, "title": launched.context.title}),
+        "context_id": course.id, "scopes": [], "seen_at": now,
+        **_told({"label": course.label, "title": course.title}),
     }  # fmt: skip
     kept: tuple[str, ...] = ()
     if launched.nrps is not None:

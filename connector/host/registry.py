@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -218,6 +218,18 @@ class KeySetTable:
         values = {"jwks_url": jwks_url, "document": json.loads(stored.document), "fetched_at": stored.fetched_at}
         with self._database.service() as db:
             upsert(db, key_set, values, ("jwks_url",))
+
+    def claim(self, jwks_url: str, now: datetime, pause: timedelta) -> timedelta:
+        """Return no wait to the one, of all that ask within a pause, who may fetch early; else what is left of it."""
+        mine = key_set.c.jwks_url == jwks_url
+        # A time ahead of ours is another clock's and would hold everybody up.
+        free = key_set.c.forced_at.is_(None) | (key_set.c.forced_at <= now - pause) | (key_set.c.forced_at > now)
+        with self._database.service() as db:
+            if db.execute(key_set.update().where(mine, free).values(forced_at=now)).rowcount == 1:
+                return timedelta()
+            at = db.execute(select(key_set.c.forced_at).where(mine)).scalar_one_or_none()
+        # A set that was never stored is nobody's to wait for.
+        return timedelta() if at is None else max(at + pause - now, timedelta())
 
 
 class Tokens:

@@ -25,6 +25,7 @@ from connector.base.errors import Fatal
 from connector.base.i18n import N_, say
 from connector.base.outbound import Outbound
 from connector.db.tables.launches import account, context, launch
+from connector.host.nameless import NAMELESS
 from connector.host.runtime import Runtime
 from lti.tool.ports import Registration
 from plugins.contract import Role
@@ -264,6 +265,8 @@ def _courses(runtime: Runtime, school: str, issuer: str, deployment_id: str) -> 
     return [
         Course(row.context_id, row.label, row.title, row.memberships_url or "", row.line_items_url or "")
         for row in rows
+        # A link launched outside of any course has no roster, and no group of a journal.
+        if not row.context_id.startswith(NAMELESS)
     ]
 
 

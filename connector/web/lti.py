@@ -13,8 +13,10 @@ from connector.host.launches import Admitted, admit, was_let_in
 from connector.host.registry import School
 from connector.web.refusals import refusal_page
 from connector.web.state import COOKIE, runtime
+from connector.web.waiting import first_posted, waiting_page
 from lti.errors import LaunchReason, LaunchRefused
 from lti.tool.cookies import clear_cookie, set_cookie
+from lti.tool.jwks import AskedEarlier
 from lti.tool.launch import Launch, validate_launch
 from lti.tool.login import STATE_PURPOSE, begin_login, cookie_name_for, read_state
 from lti.tool.ports import Registration
@@ -53,6 +55,7 @@ def launch() -> WsgiResponse:
     """Validate a launch, let it in once, and go to its own address space."""
     here = runtime()
     signer = here.signer(STATE_PURPOSE)
+    form: dict[str, str] = {}
     try:
         form = _form()
         name = cookie_name_for(form, signer)
@@ -60,13 +63,16 @@ def launch() -> WsgiResponse:
             form,
             browser_secret=request.cookies.get(name) if name else None,
             registrations=here.registry,
-            key_sets=here.key_sets,
+            key_sets=AskedEarlier(here.key_sets, first_posted(form)),
             signer=signer,
             deployments=_known,
             now=here.clock(),
         )
         admitted = admit(here, launched, _school(launched))
     except LaunchRefused as error:
+        if error.launch_reason is LaunchReason.KEY_PENDING:
+            log.info("launch_waits", registration=error.registration_id)
+            return waiting_page(error, form)
         refused = _told_apart(error)
         note_refusal(here, refused)
         return _refuse(refused)

@@ -1,8 +1,9 @@
 """A platform's public keys: cached, parsed once, refetched when it rotates, and usable while it is down.
 
 Rules (Security Framework 1.0 §6.3, §6.4; RFC 9111): ``Cache-Control: max-age`` is honoured within bounds; an unknown
-``kid`` causes one early fetch; one thread fetches and the others wait for it; a copy that has run out serves on
-while the platform cannot be reached.
+``kid`` causes one early fetch, at most one in ten seconds over all processes; one thread fetches and the others wait
+for it; a copy that has run out serves on while the platform cannot be reached. A key is called unknown only by a set
+that was fetched after it was asked for; until there is one, the answer is to wait (``key_pending``).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ DEFAULT_AGE = timedelta(hours=1)
 MAX_AGE = timedelta(hours=24)
 STALE_LIMIT = timedelta(days=7)
 PAUSE = timedelta(seconds=10)
-WAIT_SECONDS = 35.0
+WAIT_SECONDS = 8.0
 MIN_BITS = 2048
 MAX_BITS = 8192
 
@@ -157,21 +158,39 @@ class KeySets:
         self._entries: dict[str, _Entry] = {}
         self._lock = threading.Lock()
 
-    def key(self, jwks_url: str, kid: str) -> RSAKey:
+    def key(self, jwks_url: str, kid: str, since: datetime | None = None) -> RSAKey:
         """Return the platform's key, parsed once per process.
 
+        Args:
+            jwks_url: Where the platform's keys are.
+            kid: Which one.
+            since: When it was first asked for, if that was earlier than now.
+
         Raises:
-            KeyUnavailable: ``unknown_key`` when the platform does not publish it, ``weak_key`` under 2048 bits,
-                ``keys_unreachable`` when there is no usable copy and none can be fetched.
+            KeyUnavailable: ``unknown_key`` when a set fetched since does not have it, ``key_pending`` when there is
+                no such set yet, ``weak_key`` under 2048 bits, ``keys_unreachable`` when there is no usable copy and
+                none can be fetched.
         """
         entry = self._entry(jwks_url)
         seen = entry.current
-        if self._clock() >= entry.fresh_until or kid not in seen.raw:
+        now = self._clock()
+        if now >= entry.fresh_until or kid not in seen.raw:
             self._refresh(jwks_url, entry, kid, seen)
         found = entry.current.find(kid)
         if found is None:
-            raise _missing(entry, jwks_url)
+            raise self._missing(entry, jwks_url, since or now)
         return found
+
+    def _missing(self, entry: _Entry, url: str, since: datetime) -> KeyUnavailable:
+        if entry.failed:
+            message = say(N_("The LMS's keys at {url} cannot be read."), url=url)
+            return KeyUnavailable(LaunchReason.KEYS_UNREACHABLE, message)
+        if entry.current.fetched_at >= since:
+            message = say(N_("The LMS publishes no such key at {url}."), url=url)
+            return KeyUnavailable(LaunchReason.UNKNOWN_KEY, message)
+        wait = min(max(entry.forced_at + PAUSE - self._clock(), timedelta(seconds=1)), PAUSE)
+        message = say(N_("The LMS's keys at {url} are being read anew."), url=url)
+        return KeyUnavailable(LaunchReason.KEY_PENDING, message, retry_after=wait)
 
     def forget(self, jwks_url: str) -> None:
         """Drop this process's copy (an administrator changed the registration)."""
@@ -191,12 +210,12 @@ class KeySets:
         if not entry.lock.acquire(blocking=not usable, timeout=-1 if usable else WAIT_SECONDS):
             return
         try:
-            if self._wanted(entry, kid, seen):
+            if self._wanted(url, entry, kid, seen):
                 self._fetch(url, entry)
         finally:
             entry.lock.release()
 
-    def _wanted(self, entry: _Entry, kid: str, seen: _Snapshot) -> bool:
+    def _wanted(self, url: str, entry: _Entry, kid: str, seen: _Snapshot) -> bool:
         now = self._clock()
         if entry.failed and now - entry.tried_at < PAUSE:
             return False
@@ -206,7 +225,21 @@ class KeySets:
         if kid in entry.current.raw or entry.current is not seen or now - entry.forced_at < PAUSE:
             return False
         entry.forced_at = now
-        return True
+        return self._allowed(url, entry, now)
+
+    def _allowed(self, url: str, entry: _Entry, now: datetime) -> bool:
+        """Tell whether this process may force a fetch; when another did lately, take over what it found."""
+        left = self._store.claim(url, now, PAUSE)
+        if not left:
+            return True
+        stored = self._store.load(url)
+        if stored is not None and stored.fetched_at > entry.current.fetched_at:
+            raw = read_key_set(stored.document)
+            entry.current, entry.failed = entry.current.followed_by(stored.document, raw, stored.fetched_at), False
+        done = stored is not None and stored.fetched_at >= now + left - PAUSE
+        # While the other process is still at it, look again soon instead of after the whole pause.
+        entry.forced_at = now - PAUSE + (left if done else timedelta(seconds=1))
+        return False
 
     def _fetch(self, url: str, entry: _Entry) -> None:
         now = entry.tried_at = self._clock()
@@ -221,7 +254,9 @@ class KeySets:
         before = entry.current
         entry.current, entry.failed = before.followed_by(reply.text, raw, now), False
         entry.fresh_until = now + freshness(_cache_control(reply))
-        if before.document != reply.text or now - before.fetched_at > DEFAULT_AGE:
+        # What was fetched early is what other processes wait for.
+        forced = now - entry.forced_at < PAUSE
+        if forced or before.document != reply.text or now - before.fetched_at > DEFAULT_AGE:
             self._store.save(url, StoredKeySet(reply.text, now))
 
     def _fall_back(self, url: str, entry: _Entry, now: datetime) -> None:
@@ -233,12 +268,18 @@ class KeySets:
             entry.current = _Snapshot()
 
 
+class AskedEarlier:
+    """The same keys for somebody who asked before and was told to wait; implements ``KeySource``."""
+
+    def __init__(self, key_sets: KeySets, since: datetime | None) -> None:
+        """Take the keys and when they were first asked for one; None for just now."""
+        self._key_sets = key_sets
+        self._since = since
+
+    def key(self, jwks_url: str, kid: str) -> RSAKey:
+        """Return the platform's key, as ``KeySets.key``."""
+        return self._key_sets.key(jwks_url, kid, self._since)
+
+
 def _cache_control(reply: Reply) -> str:
     return reply.headers.get("cache-control", "")
-
-
-def _missing(entry: _Entry, url: str) -> KeyUnavailable:
-    if entry.failed and not entry.current.raw:
-        message = say(N_("The LMS's keys at {url} cannot be read."), url=url)
-        return KeyUnavailable(LaunchReason.KEYS_UNREACHABLE, message)
-    return KeyUnavailable(LaunchReason.UNKNOWN_KEY, say(N_("The LMS publishes no such key at {url}."), url=url))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from joserfc.jwk import RSAKey
@@ -69,6 +69,9 @@ class KeySetStore(Protocol):
     def save(self, jwks_url: str, stored: StoredKeySet) -> None:
         """Replace the last good document."""
 
+    def claim(self, jwks_url: str, now: datetime, pause: timedelta) -> timedelta:
+        """Return no wait to the one, of all that ask within a pause, who may fetch early; else what is left of it."""
+
 
 class KeySource(Protocol):
     """Gives a platform's public key; ``lti.tool.jwks.KeySets`` is the real one."""
@@ -77,7 +80,7 @@ class KeySource(Protocol):
         """Return the parsed key.
 
         Raises:
-            KeyUnavailable: ``unknown_key``, ``weak_key`` or ``keys_unreachable``.
+            KeyUnavailable: ``unknown_key``, ``key_pending``, ``weak_key`` or ``keys_unreachable``.
         """
 
 
@@ -142,6 +145,10 @@ class NoKeySetStore:
 
     def save(self, jwks_url: str, stored: StoredKeySet) -> None:
         """Do nothing."""
+
+    def claim(self, jwks_url: str, now: datetime, pause: timedelta) -> timedelta:
+        """Return no wait: there is no other process to ask."""
+        return timedelta()
 
 
 class NoTokenStore:

@@ -106,6 +106,11 @@ REFUSALS: dict[LaunchReason, Refusal] = {
     LaunchReason.UNKNOWN_KEY: Refusal(
         _TELL, N_("The key the id_token is signed with is not among the LMS's keys; check the key set URL."), SEC_KEYS
     ),
+    LaunchReason.KEY_PENDING: Refusal(
+        N_("The activity opens in a moment. Please wait."),
+        N_("The LMS signs with a key that is not known here yet; its keys are read anew in {seconds} seconds."),
+        SEC_KEYS,
+    ),
     LaunchReason.WEAK_KEY: Refusal(_TELL, N_("The LMS's key has fewer than 2048 bits."), SEC_KEYS),
     LaunchReason.KEYS_UNREACHABLE: Refusal(
         N_("Your LMS cannot be reached right now. Try again in a minute."),

@@ -137,7 +137,8 @@ def check_signature(token: str, kid: str, jwks_url: str, keys: KeySource, trace:
     try:
         claims = verify(token, keys.key(jwks_url, kid))
     except KeyUnavailable as error:
-        raise trace.fail(LaunchReason(error.reason), "key") from error
+        seconds = math.ceil(error.retry_after.total_seconds()) if error.retry_after else 0
+        raise trace.fail(LaunchReason(error.reason), "key", seconds=seconds) from error
     except WrongSignature as error:
         raise trace.fail(LaunchReason.BAD_SIGNATURE, "signature") from error
     except NotAToken as error:

@@ -132,11 +132,57 @@ def test_gradebook_that_moved_is_brought_up_to_date(site: Site) -> None:
     assert one(site, resource_link).line_item_url is None
 
 
-def test_launch_without_a_person_or_a_course_is_let_in_as_far_as_it_goes(site: Site) -> None:
-    _, session = site.admit(site.lmss["main"], CONTEXT=None)
+def test_core_launch_without_a_course_or_a_link_is_let_in_as_far_as_it_goes(site: Site) -> None:
+    main = site.lmss["main"]
+    _, session = site.admit(main, **{**deep_linking(main), "CONTEXT": None})
     assert session.context is None
     assert session.resource_link is None
     assert rows(site, resource_link) == []
+
+
+def test_core_link_placed_from_a_course_opens_without_the_course(site: Site) -> None:
+    main = site.lmss["main"]
+    activity_id = make.make_activity(site.runtime.database, main.made.school_id)
+    _, first = site.admit(main, CUSTOM={ACTIVITY_PARAMETER: activity_id})
+    _, later = site.admit(main, CONTEXT=None, NRPS=None)
+    assert (later.resource_link, later.context) == (first.resource_link, first.context)
+    assert later.activity_id == activity_id
+    course = one(site, context)
+    assert (course.context_id, course.title) == ("2", "Алгебра 7А")
+    assert course.memberships_url == f"{main.issuer}/members"
+
+
+def test_core_link_launched_for_the_first_time_without_its_course_stands_where_its_activity_was_placed(
+    site: Site,
+) -> None:
+    main = site.lmss["main"]
+    _, teacher_s = site.admit(main, **deep_linking(main))
+    activity_id = make.make_activity(site.runtime.database, main.made.school_id, context_id=teacher_s.context)
+    _, session = site.admit(main, CONTEXT=None, CUSTOM={ACTIVITY_PARAMETER: activity_id})
+    assert (session.context, session.activity_id) == (teacher_s.context, activity_id)
+
+
+def test_core_links_that_never_named_a_course_keep_their_people_and_gradebooks_apart(site: Site) -> None:
+    main = site.lmss["main"]
+    _, first = site.admit(main, CONTEXT=None)
+    other = {"scope": [Scope.SCORE], "lineitems": f"{main.issuer}/other"}
+    _, second = site.admit(main, CONTEXT=None, RESOURCE_LINK={"id": "2"}, sub="6", AGS_ENDPOINT=other)
+    _, again = site.admit(main, CONTEXT=None)
+    assert first.context != second.context
+    assert again.context == first.context
+    assert {row.line_items_url for row in rows(site, context)} == {f"{main.issuer}/lineitems", f"{main.issuer}/other"}
+    # Once the course is known, the link is looked for there.
+    _, named = site.admit(main)
+    _, nameless = site.admit(main, CONTEXT=None)
+    assert nameless.context == named.context
+
+
+def test_core_one_link_id_in_two_courses_is_not_guessed_between(site: Site) -> None:
+    main = site.lmss["main"]
+    _, first = site.admit(main)
+    _, second = site.admit(main, CONTEXT={"id": "3"})
+    _, nameless = site.admit(main, CONTEXT=None)
+    assert nameless.context not in (first.context, second.context)
 
 
 @pytest.mark.parametrize(

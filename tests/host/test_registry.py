@@ -14,8 +14,8 @@ from connector.db.tables.registry import access_token, deployment, registration,
 from connector.db.tables.registry import school as school_table
 from connector.host.keys import Keys
 from connector.host.platforms import private_host
-from connector.host.registry import Tokens
-from lti.tool.ports import AccessToken, TokenKey
+from connector.host.registry import KeySetTable, Tokens
+from lti.tool.ports import AccessToken, StoredKeySet, TokenKey
 from tests.support.kopir_site import Site, StillClock, open_runtime
 
 JWKS = "https://lms.school.kz/certs"
@@ -210,3 +210,17 @@ def test_two_runtimes_see_one_registry(site: Site, tmp_path: Path) -> None:
     main = site.lmss["main"]
     assert other.registry.find(main.issuer, main.client_id) == site.runtime.registry.find(main.issuer, main.client_id)
     other.database.close()
+
+
+def test_of_processes_that_want_a_platforms_keys_early_one_may_ask_in_ten_seconds(site: Site) -> None:
+    table, url, pause = KeySetTable(site.runtime.database), "https://lms.school.kz/certs", timedelta(seconds=10)
+    now = site.clock()
+    # What was never stored is nobody's to wait for.
+    assert table.claim(url, now, pause) == timedelta()
+    table.save(url, StoredKeySet('{"keys": []}', now))
+    assert table.claim(url, now, pause) == timedelta()
+    assert table.claim(url, now + timedelta(seconds=4), pause) == timedelta(seconds=6)
+    table.save(url, StoredKeySet('{"keys": [1]}', now))
+    assert table.claim(url, now + timedelta(seconds=9), pause) == timedelta(seconds=1)
+    assert table.claim(url, now + timedelta(seconds=10), pause) == timedelta()
+    assert table.claim(url, now, pause) == timedelta(), "a clock that ran ahead holds nobody up"

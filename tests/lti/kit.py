@@ -77,12 +77,22 @@ class Shelf:
 
     def __init__(self) -> None:
         self.kept: dict[str, StoredKeySet] = {}
+        self.claimed: dict[str, datetime] = {}
+        self.lock = threading.Lock()
 
     def load(self, jwks_url):
         return self.kept.get(jwks_url)
 
     def save(self, jwks_url, stored):
         self.kept[jwks_url] = stored
+
+    def claim(self, jwks_url, now, pause):
+        with self.lock:
+            left = self.claimed.get(jwks_url, now - pause) + pause - now
+            if left > timedelta():
+                return left
+            self.claimed[jwks_url] = now
+            return timedelta()
 
 
 class OneKey:

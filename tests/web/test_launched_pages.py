@@ -417,3 +417,12 @@ def test_hostile_names_and_titles_are_shown_as_text(hostile: str, site: Site, lm
     made = make.make_activity(site.runtime.database, lms.made.school_id, plugin="probe", title=hostile)
     page = get(client, site.enter(client, lms, CUSTOM={ACTIVITY_PARAMETER: made}))
     assert "<script>alert" not in page.text
+
+
+def test_core_launch_without_a_course_opens_what_was_placed(site: Site, lms: Lms, placed: dict[str, Any]) -> None:
+    site.enter(site.client(), lms, **placed)
+    client = site.client()
+    path = site.enter(client, lms, CONTEXT=None, NRPS=None)
+    page = client.get(path, base_url=PUBLIC)
+    assert page.status_code == 200
+    assert "Айгерім" in page.text

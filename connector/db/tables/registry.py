@@ -69,6 +69,8 @@ key_set = Table(
     Column("jwks_url", Text, primary_key=True),
     Column("document", Json, nullable=False),
     Column("fetched_at", Instant, nullable=False),
+    # When a process last fetched the set early, for a key that was not in it.
+    Column("forced_at", Instant),
 )
 
 access_token = Table(
