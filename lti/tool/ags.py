@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from connector.base.errors import Retriable
 from connector.base.i18n import N_, say
 from connector.base.outbound import Outbound
-from lti.errors import ServiceRejected, TokenUnavailable
+from lti.errors import ServiceForbidden, ServiceRejected, TokenUnavailable
+from lti.profiles import profile_for
 from lti.tool.gradebook import ActivityProgress, GradingProgress, LineItem, Result, Score
 from lti.tool.links import below, walk_pages, with_query
 from lti.tool.outcomes import ScoreOutcome, ScoreStatus, classify, without_answer
@@ -38,6 +39,7 @@ class AssignmentAndGradeService:
     def __init__(self, http: Outbound, tokens: TokenSource, registration: Registration, deployment_id: str) -> None:
         """Take the outbound session, the token source and whose gradebook it is."""
         self._client = ServiceClient(http, tokens, registration, deployment_id)
+        self._profile = profile_for(registration.profile)
 
     def list_line_items(
         self,
@@ -51,7 +53,13 @@ class AssignmentAndGradeService:
 
         The list is whole or an error is raised: a column that was overlooked would be made a second time.
         """
-        wanted = {"resource_link_id": resource_link_id, "resource_id": resource_id, "tag": tag}
+        limit = self._profile.line_items_page_limit
+        wanted = {
+            "resource_link_id": resource_link_id,
+            "resource_id": resource_id,
+            "tag": tag,
+            "limit": None if limit is None else str(limit),
+        }
         found = []
         for value in self._pages(with_query(url, **wanted), Scope.LINEITEM_READONLY, Media.LINE_ITEMS):
             item = LineItem.parse(value)
@@ -70,8 +78,9 @@ class AssignmentAndGradeService:
         Platforms do not tell a repeated request from a new one (Moodle makes two columns), so look it up by
         ``resource_id`` and ``tag`` before, and again after any Retriable error.
         """
+        body = self._wire(item).to_json()
         reply = self._client.send(
-            "POST", url, (Scope.LINEITEM,), accept=Media.LINE_ITEM, content_type=Media.LINE_ITEM, body=item.to_json()
+            "POST", url, (Scope.LINEITEM,), accept=Media.LINE_ITEM, content_type=Media.LINE_ITEM, body=body
         )
         return _line_item(parse(demand(reply)))
 
@@ -88,15 +97,26 @@ class AssignmentAndGradeService:
         """
         if item.id is None:
             raise ValueError("a line item without an id cannot be updated")
+        sent = self._wire(item)
         reply = self._client.send(
-            "PUT", item.id, (Scope.LINEITEM,), accept=Media.LINE_ITEM, content_type=Media.LINE_ITEM, body=item.to_json()
+            "PUT", item.id, (Scope.LINEITEM,), accept=Media.LINE_ITEM, content_type=Media.LINE_ITEM, body=sent.to_json()
         )
         demand(reply)
         # A body is required since the errata of 2023 only, so an empty one is taken as an echo.
-        return _line_item(parse(reply)) if reply.body.strip() else item
+        return _line_item(parse(reply)) if reply.body.strip() else sent
+
+    def _wire(self, item: LineItem) -> LineItem:
+        return item.with_whole_maximum() if self._profile.integer_maximum else item
 
     def delete_line_item(self, url: str) -> None:
-        """Delete a column and every grade in it; one that is gone already raises ServiceGone."""
+        """Delete a column and every grade in it; one that is gone already raises ServiceGone.
+
+        Raises:
+            ServiceForbidden: This product refuses it to every tool (``not_deletable``); nothing was asked.
+        """
+        if not self._profile.line_items_deletable:
+            text = N_("{product} lets no tool delete a column; a teacher can.")
+            raise ServiceForbidden("not_deletable", say(text, product=self._profile.title))
         demand(self._client.send("DELETE", url, (Scope.LINEITEM,)))
 
     def post_score(self, line_item_url: str, score: Score) -> ScoreOutcome:
@@ -108,7 +128,7 @@ class AssignmentAndGradeService:
             TokenRefused, TokenUnavailable: There was no token, so that nothing was sent.
             Fatal: The address is not allowed.
         """
-        url, body = below(line_item_url, "scores"), score.to_json()
+        url, body = below(line_item_url, "scores"), self._written(score).to_json()
         try:
             reply = self._client.send("POST", url, (Scope.SCORE,), content_type=Media.SCORE, body=body)
             return classify(reply, self._client.registration.profile)
@@ -117,20 +137,26 @@ class AssignmentAndGradeService:
         except Retriable as error:
             return without_answer(error)
 
+    def _written(self, score: Score) -> Score:
+        whole = score.with_whole_maximum() if self._profile.integer_maximum else score
+        return whole.with_line_breaks(self._profile.comment_line_break)
+
     def read_results(self, line_item_url: str, user_id: str | None = None) -> list[Result]:
         """Return the grades of a column, or of one pupil in it (AGS 2.0 §3.3).
 
         No limit is ever asked for, Moodle answers that with 404; pages a platform makes by itself are followed.
         A Result without a score is unknown, not absent.
         """
-        url = with_query(below(line_item_url, "results"), user_id=user_id)
+        # Where the filter would cost the comment, the whole column is read and the one pupil taken from it.
+        asked = None if self._profile.results_by_user_drop_comment else user_id
+        url = with_query(below(line_item_url, "results"), user_id=asked)
         found = []
         for value in self._pages(url, Scope.RESULT_READONLY, Media.RESULTS):
             result = Result.parse(value)
             if result is None:
                 raise unreadable()
             if user_id in (None, result.user_id):
-                found.append(result)
+                found.append(result.with_line_breaks(self._profile.comment_line_break))
         return found
 
     def _pages(self, url: str, scope: Scope, accept: Media) -> Iterator[object]:
@@ -140,7 +166,7 @@ class AssignmentAndGradeService:
                 raise unreadable()
             return value, reply.headers.get("link")
 
-        for page in walk_pages(url, fetch):
+        for page in walk_pages(url, fetch, repeats=self._profile.link_query_repeated):
             yield from page
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -69,6 +69,13 @@ class LineItem:
         """Refuse what no platform takes."""
         if not self.label.strip() or not self.score_maximum.is_finite() or self.score_maximum <= 0:
             raise ValueError("a line item needs a label and a maximum above zero")
+
+    def with_whole_maximum(self) -> LineItem:
+        """Return the column with its maximum rounded up, for platforms that keep whole numbers only.
+
+        A score says what it is out of itself, so that the platform rescales and no mark is cut.
+        """
+        return replace(self, score_maximum=self.score_maximum.to_integral_value(ROUND_CEILING))
 
     def to_json(self) -> str:
         """Return the JSON form, without what is unset."""
@@ -150,6 +157,20 @@ class Score:
         if self.started_at and self.submitted_at and self.submitted_at < self.started_at:
             raise ValueError("work cannot be handed in before it began")
 
+    def with_whole_maximum(self) -> Score:
+        """Return the same share of the marks out of a whole number: 8.5 of 12.5 is 85 of 125, exactly."""
+        if self.score_given is None or self.score_maximum is None or self.score_maximum % 1 == 0:
+            return self
+        exponent = self.score_maximum.normalize().as_tuple().exponent
+        factor = Decimal(10) ** -int(exponent)
+        return replace(self, score_given=self.score_given * factor, score_maximum=self.score_maximum * factor)
+
+    def with_line_breaks(self, written: str) -> Score:
+        """Return the score with each new line of its comment written as the platform wants it."""
+        if self.comment is None or written == "\n":
+            return self
+        return replace(self, comment=self.comment.replace("\r\n", "\n").replace("\n", written))
+
     def to_json(self) -> str:
         """Return the JSON form; numbers have exactly the mark's digits."""
         submission = {
@@ -197,6 +218,12 @@ class Result:
     comment: str | None = field(default=None, repr=False)
     scoring_user_id: str | None = None
     timestamp: datetime | None = None
+
+    def with_line_breaks(self, written: str) -> Result:
+        """Return the result with the platform's line breaks read back as new lines."""
+        if self.comment is None or written == "\n":
+            return self
+        return replace(self, comment=self.comment.replace(written, "\n"))
 
     @classmethod
     def parse(cls, value: object) -> Result | None:

@@ -66,13 +66,21 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
-def walk_pages(first: str, fetch: Callable[[str], tuple[Page, str | None]], *, cap: int = MAX_PAGES) -> Iterator[Page]:
+def walk_pages(
+    first: str,
+    fetch: Callable[[str], tuple[Page, str | None]],
+    *,
+    cap: int = MAX_PAGES,
+    repeats: bool = False,
+) -> Iterator[Page]:
     """Yield page after page, following ``rel="next"`` as it is.
 
     Args:
         first: Address of the first page.
         fetch: Reads one page and returns it with its ``Link`` header.
         cap: More pages than this are taken for a fault.
+        repeats: The platform names a parameter twice in its links (profile flag ``link_query_repeated``); each is
+            then kept once, for the platform itself refuses its own address otherwise.
 
     Raises:
         ForeignPage: The next page is on another site (``foreign_page``), was read already (``page_loop``), or
@@ -89,6 +97,8 @@ def walk_pages(first: str, fetch: Callable[[str], tuple[Page, str | None]], *, c
         page, header = fetch(url)
         yield page
         url = _next(header, url, first)
+        if url is not None and repeats:
+            url = without_repeats(url)
 
 
 def _next(header: str | None, current: str, first: str) -> str | None:
@@ -122,6 +132,15 @@ def with_query(url: str, **params: str | None) -> str:
     kept = [piece for piece in parts.query.split("&") if piece and _name(piece) not in given]
     added = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in given.items()]
     return urlunsplit(parts._replace(query="&".join(kept + added)))
+
+
+def without_repeats(url: str) -> str:
+    """Return the address with every query parameter kept at its first mention only, in its own spelling."""
+    parts = urlsplit(url)
+    kept: dict[str, str] = {}
+    for piece in parts.query.split("&"):
+        kept.setdefault(_name(piece), piece)
+    return urlunsplit(parts._replace(query="&".join(kept.values())))
 
 
 def _name(piece: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from connector.base.errors import KopirError
 from connector.base.outbound import Outbound
+from lti.profiles import profile_for
 from lti.tool.claims import Context, Names, parse_names
-from lti.tool.links import walk_pages, with_query
+from lti.tool.links import find_link, same_origin, walk_pages, with_query
 from lti.tool.ports import Registration
 from lti.tool.roles import Role, parse_roles
 from lti.tool.service import ServiceClient, unreadable
@@ -27,6 +29,8 @@ class Member:
         names: Name and e-mail as far as sent.
         sourcedid: The SIS id; in Moodle the idnumber.
         username: Moodle's login name (``ext_user_username``).
+        groups: Ids of the course groups the person is in (Course Groups 1.0 §2.3), where the platform says so.
+        legacy_id: The person's user id of LTI 1.1 (``lti11_legacy_user_id``, NRPS 2.0 §2.2).
     """
 
     user_id: str
@@ -35,6 +39,8 @@ class Member:
     names: Names = field(default_factory=Names, repr=False)
     sourcedid: str | None = field(default=None, repr=False)
     username: str | None = field(default=None, repr=False)
+    groups: tuple[str, ...] = ()
+    legacy_id: str | None = None
 
     @classmethod
     def parse(cls, value: object) -> Member | None:
@@ -51,6 +57,8 @@ class Member:
             names=parse_names(value),
             sourcedid=text(value.get("lis_person_sourcedid")),
             username=text(value.get("ext_user_username")),
+            groups=tuple(_group_ids(value.get("group_enrollments"))),
+            legacy_id=text(value.get("lti11_legacy_user_id")),
         )
 
 
@@ -65,6 +73,8 @@ class Roster:
             list moved while it was read).
         filtered: A role, a limit to one link, or both were asked for.
         problem: Why it is not complete, when a call failed.
+        differences_url: Where the platform will tell what changed after this read (``rel="differences"``, NRPS 2.0
+            §2.4.2); opaque, and None where it does not offer that.
     """
 
     context: Context | None
@@ -72,6 +82,7 @@ class Roster:
     complete: bool
     filtered: bool = False
     problem: KopirError | None = None
+    differences_url: str | None = field(default=None, repr=False)
 
     @property
     def proves_absence(self) -> bool:
@@ -93,39 +104,55 @@ class NamesAndRolesService:
 
         Args:
             url: ``context_memberships_url`` of the launch.
-            limit: Page size to ask for; all pages are read whatever it is.
+            limit: Page size to ask for, the product's largest by default; all pages are read whatever it is.
             role: Only this role (URI or short name).
             rlid: Only who can see this resource link.
 
         Raises:
             KopirError: The first page could not be read. A later failure gives an incomplete roster.
         """
-        first = with_query(url, limit=None if limit is None else str(limit), role=role, rlid=rlid)
-        reader = _Reader(self._client)
+        size = limit or profile_for(self._client.registration.profile).roster_limit
+        first = with_query(url, limit=None if size is None else str(size), role=role, rlid=rlid)
+        return self._read(_Reader(self._client), first, filtered=role is not None or rlid is not None)
+
+    def read_differences(self, url: str) -> Roster:
+        """Read who came, changed or left (status ``Deleted``) since the read that gave this address.
+
+        Raises:
+            KopirError: The first page could not be read. A later failure gives an incomplete answer.
+        """
+        return self._read(_Reader(self._client, moving=True), url, filtered=True)
+
+    def _read(self, reader: _Reader, first: str, *, filtered: bool) -> Roster:
+        repeats = profile_for(self._client.registration.profile).link_query_repeated
         problem: KopirError | None = None
         try:
-            for _ in walk_pages(first, reader.page):
+            for _ in walk_pages(first, reader.page, repeats=repeats):
                 pass
         except KopirError as error:
             if reader.pages == 0:
                 raise
             problem = error
+        complete = problem is None and not reader.flawed
         return Roster(
             context=reader.context,
             members=tuple(reader.members.values()),
-            complete=problem is None and not reader.flawed,
-            filtered=role is not None or rlid is not None,
+            complete=complete,
+            filtered=filtered,
             problem=problem,
+            differences_url=reader.differences_url if complete else None,
         )
 
 
 class _Reader:
     """Collects the members of successive pages."""
 
-    def __init__(self, client: ServiceClient) -> None:
+    def __init__(self, client: ServiceClient, *, moving: bool = False) -> None:
         self._client = client
+        self._moving = moving
         self.context: Context | None = None
         self.members: dict[str, Member] = {}
+        self.differences_url: str | None = None
         self.flawed = False
         self.pages = 0
 
@@ -138,13 +165,25 @@ class _Reader:
         for entry in members:
             self._add(Member.parse(entry))
         self.pages += 1
-        return None, reply.headers.get("link")
+        header = reply.headers.get("link")
+        differences = find_link(header, "differences", url)
+        if differences is not None and same_origin(differences, url):
+            self.differences_url = differences
+        return None, header
 
     def _add(self, member: Member | None) -> None:
-        if member is None or member.user_id in self.members:
+        if member is None or (member.user_id in self.members and not self._moving):
             self.flawed = True
         else:
+            # Among differences a person may be named twice: what was said last holds.
             self.members[member.user_id] = member
+
+
+def _group_ids(value: object) -> Iterator[str]:
+    for item in value if isinstance(value, list) else ():
+        found = text(item.get("group_id")) if isinstance(item, dict) else None
+        if found is not None:
+            yield found
 
 
 def _context(value: object) -> Context | None:

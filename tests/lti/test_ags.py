@@ -36,7 +36,7 @@ from lti.tool.ags import (
 )
 from lti.tool.tokens import TokenSource
 from lti.vocab import Scope
-from tests.lti.kit import NOW, OneKey, SetClock, outbound, page
+from tests.lti.kit import NOW, OneKey, SetClock, outbound, page, registration
 
 S = ScoreStatus
 
@@ -180,7 +180,7 @@ def test_a_columns_dates_are_written_in_utc():
     item = LineItem("a", Decimal(1), starts_at=NOW, ends_at=NOW + timedelta(days=1))
     assert json.loads(item.to_json())["startDateTime"] == "2026-11-21T20:00:00.000Z"
     with pytest.raises(ValueError, match="id"):
-        AssignmentAndGradeService(None, None, None, "1").update_line_item(item)
+        AssignmentAndGradeService(None, None, registration(), "1").update_line_item(item)
 
 
 # Scores: what is sent.
