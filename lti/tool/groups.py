@@ -66,10 +66,10 @@ class CourseGroupsService:
         """Return the course's sets of groups (§2.4)."""
         found = []
         for value in self._items(url, "sets", Media.GROUP_SETS):
-            set_id = text(value.get("id")) if isinstance(value, dict) else None
-            if set_id is None:
+            group = _group(value)
+            if group is None:
                 raise unreadable()
-            found.append(GroupSet(set_id, text(value.get("name")) or set_id))
+            found.append(GroupSet(group.id, group.name))
         return found
 
     def _items(self, first: str, name: str, accept: Media) -> Iterator[object]:
