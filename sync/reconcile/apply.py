@@ -30,7 +30,7 @@ from sync.runs import effects, entries
 from sync.runs.approving import check
 from sync.runs.columns import Column, reports_closed
 from sync.runs.compare import Comparison
-from sync.runs.planning import PLAN_JOB, RETRY_AFTER, counts_of, guard_rules
+from sync.runs.planning import PLAN_JOB, RETRY_AFTER, counts_of, guard_rules, probe_due
 from sync.runs.reading import Reader
 from sync.runs.runtime import Sides, SyncRuntime, scope_of
 from sync.store import audit, cells, connections, people, plans
@@ -40,9 +40,6 @@ from sync.systems.contract import UNWRITABLE, CellWrite, Outcome, System, WriteR
 
 CHUNK = 25
 """Writes between two looks at the lease."""
-
-PROBE_AFTER = timedelta(days=1)
-"""How long a journal that refused to be written is left alone before one mark is tried anew."""
 
 TRIED = frozenset({"sent", "unknown"})
 """States of a change that may have reached the journal already: it is looked for before anything else."""
@@ -214,10 +211,7 @@ class _Applying:
 
     def _probe(self, rows: Sequence[ChangeRow], comparison: Comparison) -> ChangeRow | None:
         """Return the mark with which a journal that refused to be written is tried anew, when it is time for that."""
-        known = self._connection.refusals.get(CellKind.GRADE)
-        if known is None or self._connection.told_read_only or not comparison.could_write_marks:
-            return None
-        if self._runtime.clock() - known.tried_at < PROBE_AFTER:
+        if not probe_due(self._connection, comparison, self._runtime.clock()):
             return None
         fit = (row for row in rows if self._typed_by_hand(row, comparison) and row.external_item)
         return next((row for row in fit if row.state not in TRIED), None)

@@ -170,7 +170,7 @@ class Approval:
 WAITS_FOR_A_YES = frozenset({"first_plan", "ask_create", "ask_update", "ask_delete"})
 """Holds that a plain approval of the plan lifts."""
 RELEASABLE = frozenset(
-    {"over_count", "over_percent", "canary", "impact", "hidden_value", "base_corrupt", "create_work"}
+    {"over_count", "over_percent", "canary", "impact", "hidden_value", "base_corrupt", "create_work", "left_out"}
 )
 """Holds that an approval lifts only by naming them; the others (no place, freeze, closed) end when their cause does."""
 
@@ -234,7 +234,13 @@ def _judge(number: int, counts: ScopeCounts, limit: Limit, floor: int) -> str:
 
 
 def stand(
-    change: Change, verdict: Verdict, approve: Approve, *, first: bool = False, approval: Approval | None = None
+    change: Change,
+    verdict: Verdict,
+    approve: Approve,
+    *,
+    first: bool = False,
+    approval: Approval | None = None,
+    left_out: bool = False,
 ) -> Standing:
     """Say what may happen to one change; ``approval`` must have passed ``check_approval``.
 
@@ -244,13 +250,14 @@ def stand(
         approve: The mapping's approve block.
         first: The pair's first plan, as its header says.
         approval: A yes to this plan, if there is one.
+        left_out: A person did not tick it in an earlier plan, and nobody took it in since.
     """
     if change.operation not in WRITES or change.state not in (State.READY, State.HELD):
         return Standing(change.state, change.held_by)
     reason = verdict.reason(change)
     if reason == "closed_period":
         return Standing(State.REPORTED, reason)
-    holds = (change.held_by, reason, _ask(change, approve, first))
+    holds = (change.held_by, reason, "left_out" if left_out else "", _ask(change, approve, first))
     waiting = [code for code in holds if code and not _lifted(code, approval)]
     return Standing(State.HELD, waiting[0]) if waiting else Standing(State.READY)
 
@@ -334,6 +341,7 @@ _HOLDS = {
     "hidden_value": N_("The system does not tell this value from an empty cell."),
     "base_corrupt": N_("What was last agreed is damaged, so nobody can tell which value is newer."),
     "no_place": N_("It is not certain where this value belongs."),
+    "left_out": N_("A person left it out of an earlier plan, and nobody has taken it in since."),
     "create_work": N_("A new column in the journal waits for a person's yes."),
     "no_new_work": N_("The mapping makes no works in the journal; make the work by hand."),
 }

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection
 
 from connector.base.errors import Fatal, Hold, KopirError
 from connector.base.i18n import N_, Message, say
-from sync.reconcile.guard import RELEASABLE, Approval, check_approval
+from sync.reconcile.guard import RELEASABLE, WAITS_FOR_A_YES, Approval, check_approval
 from sync.reconcile.types import State
 from sync.runs.planning import current_header, stand_all, verdict_of_json
 from sync.runs.runtime import SyncRuntime
-from sync.store import audit, plans
+from sync.store import audit, left_out, plans
 from sync.store.connections import SyncConnection
 from sync.store.plans import ChangeRow, StoredPlan
 
@@ -56,7 +59,9 @@ def approve(
         raise Hold("needs_person", say(text))
     approval = Approval(plan_hash, who, frozenset(releases) & RELEASABLE)
     check(runtime, connection, plan, rows, approval)
-    chosen = [row for row in rows if row.state in ("ready", "held") and (only is None or row.key in set(only))]
+    meant = None if only is None else frozenset(only)
+    waiting = [row for row in rows if row.state in ("ready", "held")]
+    chosen = [row for row in waiting if meant is None or row.key in meant]
     if who == POLICY:
         approve_flowing(runtime, connection, chosen)
     else:
@@ -67,8 +72,32 @@ def approve(
             db, school, plan_id, states=("planned", "approved"), state="approved", approved_by=who, approved_at=now
         ):
             raise Fatal("plan_not_waiting", _not_waiting(plan))
+        if who != POLICY and plan.kind != "undo":
+            _keep_choice(db, school, plan, waiting, chosen, approval, now)
         audit.append(db, school, plan.connection, f"plan_approved:{plan.hash}", who, [], now, run=plan.run)
         return plans.get(db, school, plan_id)
+
+
+def _keep_choice(
+    db: Connection,
+    school: str,
+    plan: StoredPlan,
+    waiting: Iterable[ChangeRow],
+    chosen: list[ChangeRow],
+    approval: Approval,
+    now: datetime,
+) -> None:
+    """Remember what the person left unticked, so that no later plan writes it by itself; forget what was taken in.
+
+    A hold with a reason of its own was never offered for ticking, so leaving it says nothing.
+    """
+    taken = {row.seq for row in chosen}
+    left = [
+        row for row in waiting if row.seq not in taken and (row.state == State.READY or row.held_by in WAITS_FOR_A_YES)
+    ]
+    if "left_out" in approval.releases:
+        left_out.lift(db, school, plan.connection, (row.key for row in chosen if row.held_by == "left_out"))
+    left_out.note(db, school, plan, left, chosen, approval.by, now)
 
 
 def _not_waiting(plan: StoredPlan) -> Message:

@@ -56,6 +56,14 @@ def write_down(
         plans.set_changes(db, connection.school, which, seqs, state="entry", applied_at=now)
 
 
+def waiting_to_be_typed(db: Connection, connection: SyncConnection, rows: Iterable[ChangeRow]) -> list[ChangeRow]:
+    """Return the changes whose very mark stands on the sheet already: a person is asked to type it once."""
+    lines = {line.key: (line.mark, line.before) for line in _open_lines(db, connection)}
+    return [
+        row for row in rows if row.side == "right" and lines.get(row.key, ()) == (row.change.after, row.change.right)
+    ]
+
+
 def withdraw_written(db: Connection, connection: SyncConnection, which: str) -> None:
     """Take off the sheet what a plan has written after all: nobody need type it any more."""
     done = plans.changes(db, connection.school, which, ("written", "applied"))

@@ -31,7 +31,7 @@ from sync.runs.columns import reports_closed
 from sync.runs.compare import Comparison, Group, kinds_of, stamp_of
 from sync.runs.reading import NotCompared, Reader, demand_groups, resolve_groups
 from sync.runs.runtime import SyncRuntime
-from sync.store import audit, cells, conflicts, connections, plans
+from sync.store import audit, cells, conflicts, connections, left_out, plans
 from sync.store.connections import SyncConnection
 from sync.store.plans import ChangeRow, NewPlan, StoredPlan
 from sync.store.sql import batches
@@ -40,6 +40,8 @@ from sync.store.tables.plans import plan_change
 
 RETRY_AFTER = timedelta(minutes=5)
 """When a run that could not compare everything is tried again."""
+PROBE_AFTER = timedelta(days=1)
+"""How long a journal that refused to be written is left alone before one mark is tried anew."""
 PLAN_JOB = "sync_plan"
 _RETRIED = frozenset({"unknown", "partial"})
 
@@ -143,7 +145,24 @@ class _Planning:
         verdict = assess(summary, guard_rules(self._connection), self._runtime.today(self._school), recent, closed)
         with self._runtime.writing(self._school) as db:
             plans.update_plan(db, self._school, stored, verdict=verdict_to_json(verdict))
-        stand_all(self._runtime, self._connection, waiting, verdict, first=header.first)
+            asked = self._asked_already(db, stored, waiting, comparison)
+        rest = [row for row in waiting if row.seq not in asked]
+        stand_all(self._runtime, self._connection, rest, verdict, first=header.first)
+
+    def _asked_already(
+        self, db: Connection, stored: str, waiting: Sequence[ChangeRow], comparison: Comparison
+    ) -> frozenset[int]:
+        """Set aside the marks that are on the entry sheet already: nothing new is asked, and nothing will be written.
+
+        On the day on which a refusing journal is tried anew they are planned like any other.
+        """
+        if comparison.writes_marks or probe_due(self._connection, comparison, self._runtime.clock()):
+            return frozenset()
+        barred = ("closed_period", "sessions_unknown")
+        grades = [row for row in waiting if row.kind == CellKind.GRADE and row.change.held_by not in barred]
+        asked = [row.seq for row in entries.waiting_to_be_typed(db, self._connection, grades)]
+        plans.set_changes(db, self._school, stored, asked, state="entry", held_by="")
+        return frozenset(asked)
 
     def _remember(self, stored: str, comparison: Comparison) -> None:
         """Settle what needs no write, keep the conflicts, and tick off what was typed from an entry sheet."""
@@ -229,6 +248,14 @@ def current_header(runtime: SyncRuntime, connection: SyncConnection, *, undoes: 
     return PlanHeader.of(connection.school, connection.id, scopes, inputs, first=connection.first, undoes=undoes)
 
 
+def probe_due(connection: SyncConnection, comparison: Comparison, now: datetime) -> bool:
+    """Tell whether it is time to try a mark anew in a journal that once refused to be written."""
+    known = connection.refusals.get(CellKind.GRADE)
+    if known is None or connection.told_read_only or not comparison.could_write_marks:
+        return False
+    return now - known.tried_at >= PROBE_AFTER
+
+
 def guard_rules(connection: SyncConnection) -> GuardRules:
     """Return the mapping's guard block as the guard reads it."""
     guard = connection.mapping.file.guard
@@ -299,8 +326,12 @@ def stand_all(
     approve = approve_rules(connection)
     counts: Counter[str] = Counter()
     groups: dict[tuple[str, str, str], list[int]] = {}
+    with runtime.reading(connection.school) as db:
+        left = left_out.of(db, connection.school, connection.id)
     for row in rows:
-        standing = stand(row.change, verdict, approve, first=first, approval=approval)
+        # What is taken back was chosen once already.
+        out = row.change.rule != "undo" and left_out.covers(left, row.key)
+        standing = stand(row.change, verdict, approve, first=first, approval=approval, left_out=out)
         state = "approved" if approval is not None and standing.state is State.READY else standing.state.value
         counts[state] += 1
         groups.setdefault((row.plan, state, standing.held_by), []).append(row.seq)

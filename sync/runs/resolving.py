@@ -8,7 +8,7 @@ from connector.base.errors import Fatal
 from connector.base.i18n import N_, say
 from sync.reconcile.types import Values
 from sync.runs.runtime import SyncRuntime
-from sync.store import audit, cells, conflicts
+from sync.store import audit, cells, conflicts, left_out
 
 
 def resolve(
@@ -37,6 +37,7 @@ def resolve(
         entry = audit.Entry(found.key, "set", before, (values.left, values.right), f"resolved_{side}", version)
         audit.append(db, school, connection_id, "conflict_resolved", who, [entry], now)
         conflicts.close(db, school, connection_id, [found.key], side, who, now)
+        left_out.lift(db, school, connection_id, [found.key])
 
 
 def _values(found: conflicts.ConflictRow, side: str, owner: str) -> Values:

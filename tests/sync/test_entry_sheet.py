@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from connector.db.database import Database
 from sync.model import LineItem
+from sync.store import connections
 from sync.systems.contract import Evidence, Writing
 from tests.sync.kit import Bench, joined
 from tests.sync.memory import DAY, journal
@@ -44,7 +45,7 @@ def test_a_typed_mark_is_ticked_off_and_becomes_the_base(database: Database) -> 
     plan = made.plan()
     sheet = made.sheet()
     assert (sheet.count("typed"), sheet.count("missed")) == (1, 2)
-    assert plan.pending == 2
+    assert (plan.state, plan.counts["entry"]) == ("empty", 2)
     whom = made.person("u3")
     assert [(left, right) for key, (left, right, _v) in made.base().items() if key.endswith(whom)] == [("100", "10")]
 
@@ -102,15 +103,33 @@ def test_a_newer_mark_takes_the_older_lines_place(sqlite_database: Database) -> 
     assert [(line.mark, line.state) for line in lines] == [("10", "to_type")]
 
 
-def test_the_same_plan_applied_twice_asks_for_each_mark_once(sqlite_database: Database) -> None:
+def test_marks_that_wait_on_the_sheet_are_not_planned_again(sqlite_database: Database) -> None:
     made = sheeted(sqlite_database)
-    made.sync()
+    again = made.plan()
+    assert (again.state, again.pending, again.counts["entry"]) == ("empty", 0, 3)
     assert made.sheet().open == 3
+    made.left.marks[("li-1", "u4")] = "70"
+    fresh = made.plan()
+    assert [row.change.after for row in made.changes(fresh, "ready")] == ["7"]
+    made.approve(fresh)
+    made.apply(fresh)
+    assert (made.sheet().open, made.plan().state) == (4, "empty")
 
 
-def test_a_missed_mark_that_is_asked_for_again_is_still_missed(sqlite_database: Database) -> None:
+def test_the_sheet_is_written_by_kopir_once_the_journal_takes_marks(sqlite_database: Database) -> None:
+    made = joined(sqlite_database, read_only=True)
+    made.sync()
+    assert (made.sheet().open, made.plan().state) == (3, "empty")
+    with sqlite_database.school(made.school) as db:
+        connections.set_read_only(db, made.school, made.connection, read_only=False)
+    made.sync()
+    assert len(made.right.writes) == 3
+    assert (made.sheet().open, made.plan().state) == (0, "empty")
+
+
+def test_a_missed_mark_is_not_asked_for_again_and_is_still_missed(sqlite_database: Database) -> None:
     made = sheeted(sqlite_database)
     made.right.marks[("w1", "90000000000000003")] = "10"
-    made.sync()
+    assert made.plan().pending == 0
     sheet = made.sheet()
     assert (sheet.count("typed"), sheet.count("missed"), sheet.count("to_type")) == (1, 2, 0)

@@ -135,7 +135,7 @@ def test_people_linked_since_make_the_plan_stale_and_a_new_one_is_made(made: Con
     assert made.bench.right.writes == []
 
 
-def test_an_unticked_work_stays_out_and_comes_again(sqlite_place: Place, tmp_path: Path) -> None:
+def test_an_unticked_work_stays_out_until_it_is_ticked(sqlite_place: Place, tmp_path: Path) -> None:
     mapping = MAPPING + "approve: {create: ask, update: ask}\n"
     with console(sqlite_place, tmp_path, mapping=mapping) as made:
         planned(made)
@@ -147,12 +147,16 @@ def test_an_unticked_work_stays_out_and_comes_again(sqlite_place: Place, tmp_pat
         assert in_journal(made) == set()
         assert len(made.bench.register()) == 2
         made.compare()
-        assert {block.partition("|")[0] for block in made.plan_form()["block"]} == {"grade"}
+        assert made.plan_form()["block"] == []
+        assert "A person left it out of an earlier plan" in made.text()
+        made.approve(block=[], release=["left_out"])
+        made.work()
+        assert in_journal(made) != set()
 
 
-def test_the_page_says_that_what_is_left_out_may_flow_by_itself(made: Console) -> None:
+def test_the_page_says_that_what_is_left_out_waits(made: Console) -> None:
     planned(made)
-    assert "the next comparison brings it again, and writes it by itself where the mapping lets" in made.text()
+    assert "it waits, and no later plan writes it, until somebody ticks it" in made.text()
 
 
 def test_approving_with_nothing_ticked_does_nothing(made: Console) -> None:

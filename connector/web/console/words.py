@@ -175,6 +175,7 @@ REMEDIES: dict[str, str] = {
     "several_works": N_("Give one of the works another title, in both systems."),
     "counterpart_not_here": N_("Its work in the journal was moved or removed; put it back, or make it anew."),
     "create_work": N_("Tick it to let Kopir make the work in the journal."),
+    "left_out": N_("It waits until you tick it here and approve."),
     "over_percent": N_("Look at the marks. If they are meant, tick it and approve."),
     "over_count": N_("Look at the marks. If they are meant, tick it and approve."),
     "freeze": N_("They are written once these days have passed; nothing need be done."),

@@ -1,4 +1,4 @@
-"""Runs, the plans they make, every change of a plan, and the entry sheet a read-only journal gets instead."""
+"""Runs, the plans they make, every change of a plan, what was left out, and a read-only journal's entry sheet."""
 
 from __future__ import annotations
 
@@ -105,6 +105,18 @@ plan_change = school_table(
     ),
     Index("ix_plan_change_key", "school_id", "key"),
     key=("plan", "seq"),
+)
+
+left_out = school_table(
+    "left_out",
+    # What a person did not tick when approving a plan: a cell, or a whole column where the key names no person.
+    Column("connection", Key, nullable=False),
+    Column("key", Key, nullable=False),
+    Column("plan", Key, nullable=False),
+    Column("left_by", Key, nullable=False),
+    Column("left_at", Instant, nullable=False),
+    ref("connection", "connection"),
+    key=("connection", "key"),
 )
 
 entry_line = school_table(
