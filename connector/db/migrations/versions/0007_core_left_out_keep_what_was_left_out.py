@@ -7,8 +7,8 @@ from alembic import op
 
 from connector.db import types
 
-revision = "0006_core_left_out"
-down_revision = "0005_launch_refusal"
+revision = "0007_core_left_out"
+down_revision = "0006_key_set_forced"
 branch_labels = None
 depends_on = None
 
