@@ -396,7 +396,8 @@ def as_seen(db: Connection, connection: SyncConnection, rows: Sequence[ChangeRow
     Somebody else settled those cells since: an older comparison must not take the base back.
     """
     known = cells.base_of(db, connection.school, connection.id, [row.key for row in rows])
-    kept, moved = [], []
+    kept: list[ChangeRow] = []
+    moved: list[ChangeRow] = []
     for row in rows:
         base = known.get(row.key)
         seen = (row.change.base_left, row.change.base_right) if row.change.has_base else None
