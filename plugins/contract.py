@@ -401,6 +401,14 @@ class Plugin(Protocol):
     def jobs(self) -> Mapping[str, JobHandler]:
         """Background work by kind; each may run more than once and must do its effect once."""
 
+    def copy_activity(self, room: Room, db: Connection, source: Activity, copy_id: str) -> Mapping[str, Any]:
+        """Copy what the plugin keeps for an activity into a copy of it, and return the copy's settings.
+
+        The course or the activity was copied in the LMS. Content goes with it; nothing of the pupils does: no work,
+        no result, no date or release that was meant for them. Runs in the host's transaction, which also makes the
+        activity ``copy_id``; call nothing remote.
+        """
+
     def export_person(self, db: Connection, school_id: str, account_id: str) -> Mapping[str, Any]:
         """Return everything the plugin's tables hold about a person, as JSON values (law 94-V, article 24)."""
 

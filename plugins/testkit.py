@@ -104,6 +104,14 @@ class TestRoom:
         self.activities[activity.id] = activity
         return activity
 
+    def copy(self, activity: Activity) -> Activity:
+        """Copy an activity as the host does after the LMS copied its course."""
+        copy_id = new_id()
+        with self.write() as db:
+            settings = dict(self.plugin.copy_activity(self, db, activity, copy_id))
+        self.activities[copy_id] = replace(activity, id=copy_id, settings=settings)
+        return self.activities[copy_id]
+
     def hand_in(self, db: Connection, activity_id: str, account_id: str, outcome: Outcome) -> None:
         """Keep the newest outcome of each person and activity."""
         activity = self.activities[activity_id]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from connector.base.errors import Fatal
 from connector.base.i18n import N_, say
-from connector.host.launches import ACTIVITY_PARAMETER, Session, deep_linking_of
+from connector.host.launches import Session, deep_linking_of
+from connector.host.links import ACTIVITY_PARAMETER
 from connector.host.runtime import Runtime
 from lti.tool.deep_linking import ContentItem, DeepLinkingResponse, ItemLineItem, build_response
 from plugins.contract import Activity, Placement

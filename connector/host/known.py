@@ -32,11 +32,13 @@ _anchor = select(literal_column("1").label("one")).subquery("launch_anchor")
 _TOLD: dict[str, tuple[Table, tuple[str, ...]]] = {
     "account": (account, ("registration_id", "display_name", "family_name", "given_name", "sourcedid")),
     "context": (context, ("registration_id", "label", "title", "memberships_url", "line_items_url", "scopes")),
-    "link": (resource_link, ("title", "line_item_url", "activity")),
+    "link": (resource_link, ("title", "line_item_url", "activity", "claimed")),
 }
 _QUERY = Prepared(
     select(
         activity.c.id.label("activity"),
+        activity.c.context.label("activity_context"),
+        activity.c.removed_at.label("activity_removed_at"),
         *(
             table.c[name].label(f"{prefix}_{name}")
             for prefix, (table, names) in _TOLD.items()
@@ -78,6 +80,28 @@ class Known:
         """The activity the launch asks for, when this school has it."""
         found: str | None = self._row["activity"]
         return found
+
+    @property
+    def activity_course(self) -> str | None:
+        """The course that activity was placed in, by our id."""
+        found: str | None = self._row["activity_context"]
+        return found
+
+    @property
+    def activity_stands(self) -> bool:
+        """Whether the activity is there and was not removed."""
+        return self._row["activity"] is not None and self._row["activity_removed_at"] is None
+
+    @property
+    def link_id(self) -> str | None:
+        """Our id of the link, when it was launched before."""
+        found: str | None = self._row["link_id"]
+        return found
+
+    def opens(self, claimed: str) -> bool:
+        """Tell whether the link opens an activity already, found for what the LMS claims it to be for."""
+        row = self._row
+        return row["link_activity"] is not None and claimed in (row["link_claimed"], row["link_activity"])
 
     def keep(
         self, prefix: str, table: Table, values: Mapping[str, Any], key: Sequence[str], keep: Sequence[str] = ()

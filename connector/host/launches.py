@@ -18,6 +18,7 @@ from connector.db.prepared import Prepared
 from connector.db.tables.launches import account, context, launch, resource_link
 from connector.host.directory import School
 from connector.host.known import Known, look_up
+from connector.host.links import ACTIVITY_PARAMETER, close_former, is_its_own
 from connector.host.nameless import course_of
 from connector.host.runtime import Runtime
 from lti.errors import Check, LaunchReason
@@ -25,10 +26,10 @@ from lti.tool.claims import Context, DeepLinkingSettings
 from lti.tool.launch import Launch
 from lti.tool.refusals import refuse
 from lti.tool.roles import Role
+from lti.tool.variables import filled
 from plugins.contract import Role as PageRole
 
 SITTING = timedelta(hours=12)
-ACTIVITY_PARAMETER = "kopir_activity"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def admit(runtime: Runtime, launched: Launch, school: School) -> Admitted:
             known = look_up(db, school.id, names if course is None else {**names, "context": course.id})
             account_id = _account(known, school.id, launched, now)
             context_id = _context(known, school.id, launched, course, now)
-            link_id = _link(known, school.id, launched, context_id, now)
+            link_id = _link(db, known, school.id, launched, context_id, now)
             values = {
                 "school_id": school.id, "id": launch_id, "registration_id": launched.registration.id,
                 "nonce": launched.nonce, "secret_hash": fingerprint(secret), "message_type": launched.message_type,
@@ -178,7 +179,9 @@ def storable(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "ignore").decode()
 
 
-def _link(known: Known, school_id: str, launched: Launch, context_id: str | None, now: datetime) -> str | None:
+def _link(
+    db: Connection, known: Known, school_id: str, launched: Launch, context_id: str | None, now: datetime
+) -> str | None:
     if launched.resource_link is None or context_id is None:
         return None
     values = {
@@ -187,8 +190,13 @@ def _link(known: Known, school_id: str, launched: Launch, context_id: str | None
     }  # fmt: skip
     if launched.ags is not None:
         values["line_item_url"] = launched.ags.line_item
-    if known.activity_id is not None:
-        values["activity"] = known.activity_id
+    claimed = launched.custom.get(ACTIVITY_PARAMETER, "")
+    if is_id(claimed):
+        values["claimed"] = claimed
+        if not known.opens(claimed):
+            close_former(db, known, school_id, claimed)
+            if is_its_own(db, known, school_id, context_id):
+                values["activity"] = known.activity_id
     return known.keep("link", resource_link, values, ("school_id", "context", "link_id"))
 
 
@@ -200,7 +208,14 @@ def _details(launched: Launch) -> dict[str, Any]:
         "test_user": Role.TEST_USER in launched.roles,
         "for_user": launched.for_user.user_id if launched.for_user else None,
         "deep_linking": _settings(launched.deep_linking),
+        **_told_by_variables(launched),
     }
+
+
+def _told_by_variables(launched: Launch) -> dict[str, Any]:
+    """Return what substituted variables say: where the course and the link were copied from, and the dates."""
+    told = filled(launched.custom)
+    return {"variables": told} if told else {}
 
 
 def _settings(settings: DeepLinkingSettings | None) -> dict[str, Any] | None:
@@ -290,11 +305,3 @@ def choose_language(runtime: Runtime, session: Session, language: str) -> None:
     with runtime.database.school(session.school_id) as db:
         mine = (account.c.school_id == session.school_id) & (account.c.id == session.account_id)
         db.execute(account.update().where(mine).values(language=language))
-
-
-def bind_activity(db: Connection, school_id: str, link: str, activity_id: str) -> None:
-    """Bind a link made by hand in the LMS to an activity, once."""
-    unbound = (
-        (resource_link.c.school_id == school_id) & (resource_link.c.id == link) & resource_link.c.activity.is_(None)
-    )
-    db.execute(resource_link.update().where(unbound).values(activity=activity_id))

@@ -36,7 +36,7 @@ def course_of(db: Connection, school_id: str, launched: Launch, names: Mapping[s
         return launched.context
     places = _places(db, school_id, launched)
     wanted = names.get("activity")
-    fitting = [row for row in places if wanted is None or row.activity in (None, wanted)]
+    fitting = [row for row in places if row.activity is None or wanted in (None, row.activity, row.claimed)]
     # A platform that uses one link id in several courses is not guessed at.
     if len({row.context_id for row in fitting}) == 1:
         return Context(fitting[0].context_id)
@@ -47,7 +47,7 @@ def course_of(db: Connection, school_id: str, launched: Launch, names: Mapping[s
 def _places(db: Connection, school_id: str, launched: Launch) -> Sequence[Any]:
     link_id = launched.resource_link.id if launched.resource_link else ""
     query = (
-        select(context.c.context_id, resource_link.c.activity)
+        select(context.c.context_id, resource_link.c.activity, resource_link.c.claimed)
         .join(context, (context.c.school_id == resource_link.c.school_id) & (context.c.id == resource_link.c.context))
         .where(
             resource_link.c.school_id == school_id,

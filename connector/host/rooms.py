@@ -169,8 +169,11 @@ def find_activity(db: Connection, school_id: str, activity_id: str, plugin_id: s
     if plugin_id is not None:
         query = query.where(activity.c.plugin == plugin_id)
     row = db.execute(query).first()
-    if row is None:
-        return None
+    return None if row is None else to_activity(row)
+
+
+def to_activity(row: Row[Any]) -> Activity:
+    """Return a row of the table as plugins see it."""
     maximum = None if row.score_maximum is None else Decimal(row.score_maximum)
     return Activity(row.id, row.plugin, row.title, row.settings, maximum)
 
@@ -204,7 +207,7 @@ def _check_outcome(outcome: Outcome) -> None:
 def _write_result(db: Connection, school_id: str, activity_id: str, account_id: str, outcome: Outcome) -> Row[Any]:
     values = {
         "school_id": school_id, "id": new_id(), "activity": activity_id, "account": account_id,
-        "resource_link": _link_of(db, school_id, activity_id),
+        "resource_link": _link_of(db, school_id, activity_id, account_id),
         "score_given": None if outcome.score_given is None else canonical(outcome.score_given),
         "score_maximum": None if outcome.score_maximum is None else canonical(outcome.score_maximum),
         "comment": outcome.comment[:2000], "progress": str(outcome.progress), "revision": 1,
@@ -215,14 +218,24 @@ def _write_result(db: Connection, school_id: str, activity_id: str, account_id: 
     return upsert(db, result_table, values, ("school_id", "activity", "account"), keep=("id",), changes=again)
 
 
-def _link_of(db: Connection, school_id: str, activity_id: str) -> str | None:
+def _link_of(db: Connection, school_id: str, activity_id: str, account_id: str) -> str | None:
+    """Return the link whose column a result goes to: of several, the one this person came by last."""
     query = (
         select(resource_link.c.id)
         .where(resource_link.c.school_id == school_id, resource_link.c.activity == activity_id)
         .order_by(resource_link.c.seen_at.desc())
+    )
+    links = list(db.execute(query).scalars())
+    if len(links) < 2:
+        return links[0] if links else None
+    came = (
+        select(launch.c.resource_link)
+        .where(launch.c.school_id == school_id, launch.c.account == account_id, launch.c.resource_link.in_(links))
+        .order_by(launch.c.created_at.desc(), launch.c.id.desc())
         .limit(1)
     )
-    return db.execute(query).scalar_one_or_none()
+    last: str | None = db.execute(came).scalar_one_or_none()
+    return last or links[0]
 
 
 def _seen(row: Row[Any], delivery: str) -> ResultSeen:

@@ -11,15 +11,16 @@ from werkzeug.wrappers import Response as WsgiResponse
 
 from connector.base.i18n import LANGUAGES, N_, translate
 from connector.host.deep_linking import answer
+from connector.host.healing import Question, heal, open_copy, questioned, take_over
 from connector.host.launches import (
     SITTING,
     Session,
-    bind_activity,
     choose_language,
     deep_linking_of,
     find_session,
     school_of_launch,
 )
+from connector.host.links import bind_activity
 from connector.host.rooms import LaunchVisit, find_activity, make_activity
 from connector.web.dispatch import call, routes_of, to_request
 from connector.web.render import Frame, render
@@ -112,12 +113,43 @@ def plugin_page(path: str) -> WsgiResponse:
 def _plugin_page(session: Session, path: str) -> WsgiResponse:
     placed = _placed(session)
     if placed is None:
-        return _choose(session) if session.role is Role.TEACHER else _not_ready(session)
+        return _unbound(session)
     plugin = runtime().plugins.get(placed.plugin)
     if plugin is None:
         return _not_ready(session)
     visit = _visit(session, placed.plugin, placed, partial(address, "p/"))
     return _serve(session, plugin, visit, path, picking=False)
+
+
+def _unbound(session: Session) -> WsgiResponse:
+    """Find the activity of a link that opens none: what was copied in the LMS is found again, or a teacher says."""
+    found = heal(runtime(), session) if session.activity_id is None and session.resource_link else None
+    if isinstance(found, str):
+        return redirect(address(""), 303)
+    if session.role is not Role.TEACHER:
+        return _not_ready(session)
+    return _ask(session, found) if found is not None else _choose(session)
+
+
+def _ask(session: Session, question: Question) -> WsgiResponse:
+    values = _frame(session, None, "").values()
+    return make_response(render_template("kopir/copied.html", **values, question=question, here=address))
+
+
+@blueprint.post("/copied")
+def copied() -> WsgiResponse:
+    """Take the teacher's word on what a link is a copy of."""
+    session: Session = g.session
+    if session.role is not Role.TEACHER or not session.resource_link:
+        abort(403)
+    how, _, activity_id = request.form.get("choice", "").partition(":")
+    if how == "other":
+        return _choose(session)
+    source = questioned(runtime(), session, activity_id)
+    answers = {"copy": open_copy, "same": take_over}
+    if source is not None and how in answers:
+        answers[how](runtime(), session, source)
+    return redirect(address(""), 303)
 
 
 def _placed(session: Session) -> Activity | None:

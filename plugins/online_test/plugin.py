@@ -13,6 +13,7 @@ from plugins.contract import (
     N_,
     PUPILS,
     TEACHERS,
+    Activity,
     Health,
     JobHandler,
     Manifest,
@@ -53,6 +54,10 @@ class OnlineTest:
     def jobs(self) -> Mapping[str, JobHandler]:
         """Return the jobs: close an attempt at its deadline, forget a file nobody confirmed."""
         return {CLOSE_JOB: close_job, "forget_upload": _forget_upload}
+
+    def copy_activity(self, room: Room, db: Connection, source: Activity, copy_id: str) -> Mapping[str, Any]:
+        """Return the settings alone: questions never change once they are written, so a copy asks the same test's."""
+        return dict(source.settings)
 
     def export_person(self, db: Connection, school_id: str, account_id: str) -> Mapping[str, Any]:
         """Return everything held about a person."""

@@ -12,6 +12,7 @@ from plugins.contract import (
     N_,
     PUPILS,
     TEACHERS,
+    Activity,
     Health,
     JobHandler,
     Manifest,
@@ -24,6 +25,7 @@ from plugins.contract import (
     Request,
     Response,
     Role,
+    Room,
     Route,
     Visit,
 )
@@ -55,6 +57,10 @@ class Portfolio:
     def jobs(self) -> Mapping[str, JobHandler]:
         """Return no jobs: entries are read from the host's results, nothing is copied."""
         return {}
+
+    def copy_activity(self, room: Room, db: Connection, source: Activity, copy_id: str) -> Mapping[str, Any]:
+        """Return the settings alone: a portfolio shows results and keeps nothing of its own for an activity."""
+        return dict(source.settings)
 
     def export_person(self, db: Connection, school_id: str, account_id: str) -> Mapping[str, Any]:
         """Return a person's notes and verifications."""

@@ -25,6 +25,7 @@ from plugins.contract import (
     Request,
     Response,
     Role,
+    Room,
     Route,
     Sandbox,
     Visit,
@@ -74,6 +75,10 @@ class VirtualLab:
     def jobs(self) -> Mapping[str, JobHandler]:
         """Return no jobs: a lab has no deadline of its own."""
         return {}
+
+    def copy_activity(self, room: Room, db: Connection, source: Activity, copy_id: str) -> Mapping[str, Any]:
+        """Return the settings alone: each pupil's circuit is made when they start."""
+        return dict(source.settings)
 
     def export_person(self, db: Connection, school_id: str, account_id: str) -> Mapping[str, Any]:
         """Return a person's runs with every reading."""

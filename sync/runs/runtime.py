@@ -57,10 +57,6 @@ def _nothing(_name: str) -> None:
     return
 
 
-def _anybody(_db: Connection) -> None:
-    return
-
-
 @dataclass(frozen=True)
 class SyncRuntime:
     """The application's parts that the sync stands on.
@@ -72,7 +68,6 @@ class SyncRuntime:
         dispatcher: Wakes the workers after a job was put.
         clock: Our clock.
         step: Is told each step's name; progress and fault tests listen here.
-        held: Called in every writing transaction; raises when the work belongs to another worker by now.
     """
 
     database: Database
@@ -81,7 +76,6 @@ class SyncRuntime:
     dispatcher: Dispatcher = field(default_factory=SilentDispatcher)
     clock: Clock = utc_now
     step: Callable[[str], None] = _nothing
-    held: Callable[[Connection], None] = _anybody
 
     @contextmanager
     def reading(self, school: str) -> Iterator[Connection]:
@@ -93,7 +87,6 @@ class SyncRuntime:
     def writing(self, school: str) -> Iterator[Connection]:
         """Open a short writing transaction of one school; no remote call is made inside."""
         with self.database.school(school) as db:
-            self.held(db)
             yield db
 
     def connection(self, school: str, which: str) -> SyncConnection:

@@ -32,6 +32,8 @@ class Place:
         line_items_url: Where columns are listed and made; None without that service.
         line_item_url: The link's own column as the last launch named it.
         platform_link_id: The LMS's id of the link.
+        lineage: The activities this one was copied from, the nearest first: the columns of a copied course still
+            carry their ids.
     """
 
     school_id: str
@@ -46,6 +48,7 @@ class Place:
     line_items_url: str | None
     line_item_url: str | None
     platform_link_id: str | None
+    lineage: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,16 @@ def find_place(db: Connection, school_id: str, activity_id: str, link_id: str) -
         line_items_url=course.line_items_url,
         line_item_url=link.line_item_url if link is not None else None,
         platform_link_id=link.link_id if link is not None else None,
+        lineage=_lineage(db, placed),
     )
+
+
+def _lineage(db: Connection, placed: Any) -> tuple[str, ...]:
+    found: list[str] = []
+    while placed is not None and placed.copied_from is not None and placed.copied_from not in found:
+        found.append(placed.copied_from)
+        placed = _row(db, activity, placed.school_id, placed.copied_from)
+    return tuple(found)
 
 
 def _row(db: Connection, table: Any, school_id: str, row_id: str | None) -> Any:

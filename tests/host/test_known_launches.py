@@ -11,7 +11,7 @@ from sqlalchemy import event, select
 
 from connector.db.tables.launches import account, context, resource_link
 from connector.host.known import SEEN_EXACT
-from connector.host.launches import ACTIVITY_PARAMETER
+from connector.host.links import ACTIVITY_PARAMETER
 from connector.web.state import COOKIE
 from tests.support import factories as make
 from tests.support.kopir_site import Site

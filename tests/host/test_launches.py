@@ -14,15 +14,14 @@ from sqlalchemy import select
 from connector.base.ids import new_id
 from connector.db.tables.launches import account, activity, context, launch, resource_link
 from connector.host.launches import (
-    ACTIVITY_PARAMETER,
     admit,
-    bind_activity,
     choose_language,
     deep_linking_of,
     find_session,
     school_of_launch,
     storable,
 )
+from connector.host.links import ACTIVITY_PARAMETER, bind_activity
 from connector.host.runtime import Runtime
 from lti.errors import LaunchRefused
 from lti.vocab import Scope

@@ -326,12 +326,25 @@ def test_column_deleted_between_read_and_post_loses_nothing_when_another_exists(
     def move(step: str) -> None:
         if step == "score.posting" and not done:
             done.append(True)
-            course.lms.place(course.activity_id)
+            course.lms.add_column(course.activity_id)
             course.lms.delete_column(first)
 
     course.deliver(step=move)
     course.deliver_fully()
     assert (course.mark(sub), course.state(sub)) == (5, "delivered")
+
+
+def test_column_of_another_link_is_not_taken_for_a_deleted_one(course: Course) -> None:
+    """A duplicate within the course brings a column under the same id; it is another activity's."""
+    (sub,) = course.lms.pupils[:1]
+    first = course.column_id
+    course.lms.place(course.activity_id)
+    course.lms.delete_column(first)
+    course.hand_in(sub, "5")
+    course.deliver_fully()
+    assert course.state(sub) == "refused"
+    (other,) = course.lms.columns()
+    assert other.marks() == {}
 
 
 def test_course_without_a_gradebook_service_keeps_its_scores(sqlite_database: Database, lms: Rehearsal) -> None:

@@ -123,6 +123,12 @@ class Rehearsal:
         column = next(column for column in self.columns() if column.item.resource_id == resource_id)
         return self.column_url(column.item.id)
 
+    def add_column(self, resource_id: str, tag: str = "", link: str | None = None, course: str = "2") -> str:
+        """Make a column as a tool does, of no link unless told; return its id."""
+        body = {"label": "Баға", "resourceId": resource_id, "tag": tag}
+        registry = self.lms._parts.registry
+        return registry.add_line_item(int(self.deployment_id), body, Decimal(10), link, course)
+
     def place_without_column(self, title: str = "Зертхана") -> str:
         """Place an activity that has no column yet; return the LMS's id of the link."""
         registry = self.lms._parts.registry

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from plugins.contract import (
     PUPILS,
     TEACHERS,
+    Activity,
     Download,
     Health,
     JobHandler,
@@ -26,6 +27,7 @@ from plugins.contract import (
     Reply,
     Request,
     Response,
+    Room,
     Route,
     Sandbox,
     Visit,
@@ -52,6 +54,7 @@ class Probe:
             (folder / name / inside).mkdir(parents=True, exist_ok=True)
             (folder / name / inside / file).write_text(text, "utf-8")
         self._name = name
+        self.copied: list[tuple[str, str]] = []
         self._package = folder / name
 
     @property
@@ -76,6 +79,10 @@ class Probe:
 
     def jobs(self) -> Mapping[str, JobHandler]:
         return {}
+
+    def copy_activity(self, room: Room, db: Connection, source: Activity, copy_id: str) -> Mapping[str, Any]:
+        self.copied.append((source.id, copy_id))
+        return {**source.settings, "copied": source.id}
 
     def export_person(self, db: Connection, school_id: str, account_id: str) -> Mapping[str, Any]:
         return {}

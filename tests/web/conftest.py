@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.host.launches import ACTIVITY_PARAMETER
+from connector.host.links import ACTIVITY_PARAMETER
 from tests.support import factories as make
 from tests.support.databases import Place
 from tests.support.kopir_site import Lms, Site, open_site

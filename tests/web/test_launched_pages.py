@@ -14,7 +14,7 @@ from werkzeug.test import Client, TestResponse
 
 from connector.base.ids import new_id
 from connector.db.tables.launches import activity, resource_link, result
-from connector.host.launches import ACTIVITY_PARAMETER
+from connector.host.links import ACTIVITY_PARAMETER
 from connector.web.state import COOKIE
 from lti.vocab import Claim
 from plugins.contract import Role

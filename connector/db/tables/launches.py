@@ -45,11 +45,27 @@ resource_link = school_table(
     Column("link_id", Key, nullable=False),
     Column("title", Text, nullable=False, server_default=""),
     Column("activity", Key),
+    # The activity the LMS says this link is for: in a copied course still the original's.
+    Column("claimed", Key),
     # The one column bound to the link, as the platform named it at the last launch.
     Column("line_item_url", Text),
     Column("seen_at", Instant, nullable=False),
     UniqueConstraint("school_id", "context", "link_id"),
     ref("context", "context"),
+    Index("ix_resource_link_activity", "school_id", "activity"),
+)
+
+context_origin = school_table(
+    "context_origin",
+    # By the LMS's own ids: word of a copied course comes before its first launch.
+    Column("issuer", Key, nullable=False),
+    Column("context_id", Key, nullable=False),
+    Column("origin_id", Key, nullable=False),
+    # 0 is the course it was copied from, 1 that one's, and so on.
+    Column("distance", Integer, nullable=False),
+    Column("learned_at", Instant, nullable=False),
+    CheckConstraint("distance >= 0", name="distance"),
+    key=("issuer", "context_id", "origin_id"),
 )
 
 launch = school_table(
@@ -103,6 +119,9 @@ activity = school_table(
     Column("created_by", Key),
     Column("created_at", Instant, nullable=False),
     Column("removed_at", Instant),
+    # A copy's original, and the first of all its originals: what the columns of a copied course still name.
+    Column("copied_from", Key),
+    Column("root", Key),
     ref("context", "context"),
 )
 

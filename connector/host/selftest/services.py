@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from connector.base.errors import KopirError
-from connector.host.launches import ACTIVITY_PARAMETER
+from connector.host.links import ACTIVITY_PARAMETER
 from connector.host.selftest import jose, messages
 from connector.host.selftest.browser import Browser, Page
 from connector.host.selftest.cases import BY_ID, DEEP_LINKING, GRADES, ROSTER

@@ -119,9 +119,9 @@ class Gradebook:
         with self._store.read() as connection:
             return _grades(connection, item_id)
 
-    def columns(self) -> list[Column]:
-        """Return every column with its cells."""
-        items = self._registry.line_items()
+    def columns(self, course_id: str | None = None) -> list[Column]:
+        """Return every column with its cells, of one course or of all."""
+        items = self._registry.line_items(course_id=course_id)
         return [Column(item, {grade.person: grade for grade in self.grades(item.id)}) for item in items]
 
     def _item(self, item_id: str) -> LineItem:

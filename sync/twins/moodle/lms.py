@@ -15,12 +15,12 @@ from lti.platform.keys import PlatformKey, ToolKeys
 from lti.platform.platform import LtiPlatform
 from lti.platform.records import PlatformFacts, RegisteredTool
 from lti.vocab import Scope
-from sync.twins.moodle import oauth, registration, services
+from sync.twins.moodle import copying, oauth, registration, services
 from sync.twins.moodle.faults import Fault, FaultGate
 from sync.twins.moodle.gradebook import Gradebook
 from sync.twins.moodle.parts import Parts
-from sync.twins.moodle.records import Column, LmsUser, Quirks
-from sync.twins.moodle.registry import Registry
+from sync.twins.moodle.records import Activity, Column, LmsUser, Quirks
+from sync.twins.moodle.registry import FIRST_COURSE, Registry
 from sync.twins.moodle.seed import seed
 from sync.twins.moodle.store import Store
 from sync.twins.moodle.web import pages
@@ -95,6 +95,22 @@ class Lms:
     def gradebook(self) -> list[Column]:
         """Return every column with its cells, straight from the store."""
         return self._parts.gradebook.columns()
+
+    def copy_course(self, course_id: str = FIRST_COURSE) -> str:
+        """Copy a course as Moodle does; return the new course's id."""
+        return copying.copy_course(self._parts.store, course_id)
+
+    def duplicate_activity(self, cmid: str) -> str:
+        """Duplicate an activity within its course; return the duplicate's cmid."""
+        return copying.duplicate_activity(self._parts.store, cmid)
+
+    def delete_activity(self, cmid: str) -> None:
+        """Delete an activity with its column."""
+        copying.delete_activity(self._parts.store, cmid)
+
+    def activities(self, course_id: str = FIRST_COURSE) -> list[Activity]:
+        """Return a course's activities."""
+        return self._parts.registry.activities(course_id)
 
     def override_grade(self, item_id: str, user_id: str, mark: Decimal | None) -> None:
         """Put in a teacher's mark that tools cannot change; None lifts it."""

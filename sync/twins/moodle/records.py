@@ -82,6 +82,7 @@ class Activity:
     description: str
     url: str
     custom: Mapping[str, str]
+    course: str = str(COURSE_ID)
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ class LineItem:
     resource_id: str
     tag: str
     activity: str
+    course: str = str(COURSE_ID)
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,11 @@ def tool_of(row: sqlite3.Row) -> RegisteredTool:
     )
 
 
+def course_of(row: sqlite3.Row) -> CourseRecord:
+    """Read a row of ``course``."""
+    return CourseRecord(str(row["id"]), row["fullname"], row["shortname"], row["idnumber"])
+
+
 def activity_of(row: sqlite3.Row) -> Activity:
     """Read a row of ``activity``."""
     return Activity(
@@ -164,6 +171,7 @@ def activity_of(row: sqlite3.Row) -> Activity:
         row["description"],
         row["url"],
         json.loads(row["custom"]),
+        str(row["course"]),
     )
 
 
@@ -179,6 +187,7 @@ def line_item_of(row: sqlite3.Row) -> LineItem:
         row["resource_id"],
         row["tag"],
         activity,
+        str(row["course"]),
     )
 
 

@@ -15,6 +15,7 @@ from sync.twins.moodle import records
 from sync.twins.moodle.records import COURSE_ID, Activity, CourseRecord, LineItem, LmsUser
 from sync.twins.moodle.store import Store
 
+FIRST_COURSE = str(COURSE_ID)
 _PEOPLE = "SELECT * FROM person JOIN enrolment ON person = id WHERE course = ?"
 
 
@@ -33,13 +34,25 @@ class Registry:
         """Use a one-time value up, for the platform's checks."""
         return self._store.spend(kind, value, until)
 
-    def course(self) -> CourseRecord:
-        """Return the one course."""
-        row = self._all("SELECT * FROM course WHERE id = ?", (COURSE_ID,))[0]
-        return CourseRecord(str(row["id"]), row["fullname"], row["shortname"], row["idnumber"])
+    def course(self, course_id: str = FIRST_COURSE) -> CourseRecord | None:
+        """Return a course, or None."""
+        rows = self._all("SELECT * FROM course WHERE id = ?", (as_number(course_id),))
+        return records.course_of(rows[0]) if rows else None
+
+    def courses(self) -> list[CourseRecord]:
+        """Return every course, the oldest first."""
+        return [records.course_of(row) for row in self._all("SELECT * FROM course ORDER BY id")]
+
+    def course_history(self, course_id: str) -> list[str]:
+        """Return the courses this one was copied from, the nearest first."""
+        origins = {str(row["course"]): str(row["origin"]) for row in self._all("SELECT * FROM course_origin")}
+        found: list[str] = []
+        while (course_id := origins.get(course_id, "")) and course_id not in found:
+            found.append(course_id)
+        return found
 
     def users(self) -> list[LmsUser]:
-        """Return everybody enrolled, in the order of their ids."""
+        """Return everybody enrolled, in the order of their ids; every course has the same people."""
         return [records.user_of(row) for row in self._all(_PEOPLE + " ORDER BY id", (COURSE_ID,))]
 
     def user(self, user_id: str) -> LmsUser | None:
@@ -116,9 +129,10 @@ class Registry:
         with self._store.write() as connection:
             connection.execute("DELETE FROM pending_tool WHERE tool = ?", (tool_id,))
 
-    def activities(self) -> list[Activity]:
-        """Return the course's activities in the order they were added."""
-        return [records.activity_of(row) for row in self._all("SELECT * FROM activity ORDER BY id")]
+    def activities(self, course_id: str = FIRST_COURSE) -> list[Activity]:
+        """Return a course's activities in the order they were added."""
+        sql = "SELECT * FROM activity WHERE course = ? ORDER BY id"
+        return [records.activity_of(row) for row in self._all(sql, (as_number(course_id),))]
 
     def activity(self, *, cmid: str = "", link: str = "") -> Activity | None:
         """Return an activity by the number in its address or by its resource link, or None."""
@@ -127,14 +141,14 @@ class Registry:
         rows = self._all(f"SELECT * FROM activity WHERE {column} = ?", (number,))  # noqa: S608 - our names.
         return records.activity_of(rows[0]) if rows else None
 
-    def add_activity(self, tool_id: int, item: Mapping[str, Any]) -> str:
+    def add_activity(self, tool_id: int, item: Mapping[str, Any], course_id: int = COURSE_ID) -> str:
         """Place a chosen content item; with a ``lineItem`` a grade column comes with it. Return its cmid.
 
         The column takes the item's title, not the line item's label, as Moodle does.
         """
         title = str(item.get("title") or "").strip() or "—"
         custom = {str(name): str(value) for name, value in dict(item.get("custom") or {}).items()}
-        values = (COURSE_ID, tool_id, title, str(item.get("text") or ""), str(item.get("url") or ""))
+        values = (course_id, tool_id, title, str(item.get("text") or ""), str(item.get("url") or ""))
         with self._store.write() as connection:
             sql = "INSERT INTO activity (course, tool, title, description, url, custom) VALUES (?, ?, ?, ?, ?, ?)"
             link = connection.execute(sql, (*values, json.dumps(custom, ensure_ascii=False))).lastrowid
@@ -143,25 +157,29 @@ class Registry:
             column = item.get("lineItem")
             if isinstance(column, Mapping):
                 maximum = str(Decimal(str(column.get("scoreMaximum", 100))))
-                row = (COURSE_ID, tool_id, "link", title, maximum, *_labels(column), link)
-                connection.execute(_INSERT_ITEM, row)
+                row = (course_id, tool_id, "link", title, maximum, *_labels(column), link)
+                connection.execute(INSERT_ITEM, row)
         return str(cmid)
 
-    def line_items(self, tool_id: int | None = None) -> list[LineItem]:
-        """Return the columns of a tool, or of all tools."""
-        sql = "SELECT * FROM line_item WHERE ? IS NULL OR tool = ? ORDER BY id"
-        return [records.line_item_of(row) for row in self._all(sql, (tool_id, tool_id))]
+    def line_items(self, tool_id: int | None = None, course_id: str | None = None) -> list[LineItem]:
+        """Return the columns of a tool, or of all tools, in one course or in all."""
+        sql = "SELECT * FROM line_item WHERE (? IS NULL OR tool = ?) AND (? IS NULL OR course = ?) ORDER BY id"
+        course = None if course_id is None else as_number(course_id) or 0
+        return [records.line_item_of(row) for row in self._all(sql, (tool_id, tool_id, course, course))]
 
     def line_item(self, item_id: str) -> LineItem | None:
         """Return a column, or None."""
         rows = self._all("SELECT * FROM line_item WHERE id = ?", (as_number(item_id),))
         return records.line_item_of(rows[0]) if rows else None
 
-    def add_line_item(self, tool_id: int, body: Mapping[str, Any], maximum: Decimal, link: str | None) -> str:
+    def add_line_item(
+        self, tool_id: int, body: Mapping[str, Any], maximum: Decimal, link: str | None, course_id: str = FIRST_COURSE
+    ) -> str:
         """Make a manual column; nothing stops a second one with the same resourceId and tag."""
-        row = (COURSE_ID, tool_id, "manual", str(body["label"]), str(maximum), *_labels(body), as_number(link or ""))
+        place = (as_number(course_id), tool_id, "manual")
+        row = (*place, str(body["label"]), str(maximum), *_labels(body), as_number(link or ""))
         with self._store.write() as connection:
-            return str(connection.execute(_INSERT_ITEM, row).lastrowid)
+            return str(connection.execute(INSERT_ITEM, row).lastrowid)
 
     def delete_line_item(self, item_id: str) -> None:
         """Delete a column and its grades."""
@@ -169,7 +187,7 @@ class Registry:
             connection.execute("DELETE FROM line_item WHERE id = ?", (int(item_id),))
 
 
-_INSERT_ITEM = (
+INSERT_ITEM = (
     "INSERT INTO line_item (course, tool, kind, label, maximum, resource_id, tag, activity)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )

@@ -74,13 +74,13 @@ class Services:
 
     def _check_course(self, call: Call) -> None:
         course = call.path["course"]
-        if course != self._parts.registry.course().id:
+        if self._parts.registry.course(course) is None:
             raise ServiceError(404, f"Not Found: Course {course} doesn't exist")
 
     def _item(self, call: Call, grant: Grant) -> LineItem:
         self._check_course(call)
         item = self._parts.registry.line_item(call.path["item"])
-        if item is None:
+        if item is None or item.course != call.path["course"]:
             raise ServiceError(404, f"Not Found: Grade item {call.path['item']} doesn't exist")
         if str(item.tool) != grant.tool.deployment_id:
             raise ServiceError(403, "Line item does not exist")
@@ -95,7 +95,8 @@ class Services:
         self._check_course(call)
         if call.method == "POST":
             return self._create(call, grant)
-        found = [item for item in self._parts.registry.line_items(int(grant.tool.deployment_id)) if _fits(item, call)]
+        own = self._parts.registry.line_items(int(grant.tool.deployment_id), call.path["course"])
+        found = [item for item in own if _fits(item, call)]
         limit, start = _count(call.query, "limit"), _count(call.query, "from")
         shown = found[start : start + limit] if limit else found
         body = wire.as_json([self._shown(item) for item in shown])
@@ -132,16 +133,16 @@ class Services:
         return shown
 
     def _address(self, item: LineItem, below: str = "", user: str = "") -> str:
-        course = self._parts.registry.course().id
         query = f"?type_id={item.tool}" + (f"&user_id={user}" if user else "")
-        return self._parts.address(f"{wire.PREFIX}/{course}/lineitems/{item.id}/lineitem{below}{query}")
+        return self._parts.address(f"{wire.PREFIX}/{item.course}/lineitems/{item.id}/lineitem{below}{query}")
 
     def _create(self, call: Call, grant: Grant) -> Response:
         body = wire.read_json(call.body)
         maximum = self._check_body(body, grant, "No label or Score Maximum")
         link = body.get("resourceLinkId") or body.get("ltiLinkId")
         tool_id = int(grant.tool.deployment_id)
-        item_id = self._parts.registry.add_line_item(tool_id, body, maximum, str(link) if link else None)
+        bound = str(link) if link else None
+        item_id = self._parts.registry.add_line_item(tool_id, body, maximum, bound, call.path["course"])
         item = self._parts.registry.line_item(item_id)
         if item is None:
             raise ServiceError(500)
@@ -243,7 +244,9 @@ class Services:
 
     def _memberships(self, call: Call, grant: Grant) -> Response:
         self._check_course(call)
-        course = self._parts.registry.course()
+        course = self._parts.registry.course(call.path["course"])
+        if course is None:
+            raise ServiceError(404)
         people = self._members(call.query.get("role"))
         limit, start = _count(call.query, "limit"), _count(call.query, "from")
         page = people[start : start + limit] if limit else people

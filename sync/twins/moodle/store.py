@@ -15,6 +15,8 @@ CREATE TABLE IF NOT EXISTS person (
   middle TEXT NOT NULL, email TEXT NOT NULL, idnumber TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS course (
   id INTEGER PRIMARY KEY, fullname TEXT NOT NULL, shortname TEXT NOT NULL, idnumber TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS course_origin (
+  course INTEGER PRIMARY KEY REFERENCES course, origin INTEGER NOT NULL REFERENCES course);
 CREATE TABLE IF NOT EXISTS enrolment (
   course INTEGER NOT NULL REFERENCES course, person INTEGER NOT NULL REFERENCES person,
   role TEXT NOT NULL CHECK (role IN ('teacher', 'assistant', 'pupil')), suspended INTEGER NOT NULL DEFAULT 0,

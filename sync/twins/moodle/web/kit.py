@@ -14,7 +14,8 @@ from connector.base.i18n import LANGUAGES, Message, say, translate
 from lti.platform.records import FormPost, RegisteredTool
 from sync.twins.moodle.gradebook import mark_text
 from sync.twins.moodle.parts import Parts
-from sync.twins.moodle.records import LmsUser
+from sync.twins.moodle.records import CourseRecord, LmsUser
+from sync.twins.moodle.registry import FIRST_COURSE
 from sync.twins.moodle.web.sessions import Sessions, Visitor
 
 LANGUAGE_NAMES = {"kk": "Қазақша", "ru": "Русский", "en": "English"}
@@ -52,6 +53,27 @@ class Kit:
             abort(403)
         return user
 
+    def course(self) -> CourseRecord:
+        """Return the course this request is about: the one it names, else the activity's, else the first.
+
+        An address that names a course which is not there is answered 404.
+        """
+        named = request.values.get("course") or (
+            request.args.get("id", "") if request.path.startswith(("/course/view", "/grade/")) else ""
+        )
+        if not named and request.path.startswith("/mod/lti/"):
+            activity = self.parts.registry.activity(cmid=request.args.get("id", ""))
+            named = activity.course if activity else ""
+        if not named and "itemid" in request.values:
+            item = self.parts.registry.line_item(request.values["itemid"])
+            named = item.course if item else ""
+        found = self.parts.registry.course(named or FIRST_COURSE)
+        if found is None and "course_missing" not in g:
+            # The error's own page stands in the first course.
+            g.course_missing = True
+            abort(404)
+        return found or self.parts.registry.courses()[0]
+
     def check_sesskey(self, given: str | None = None) -> None:
         """Refuse a form that this session did not make."""
         held = self.visitor().sesskey
@@ -75,7 +97,8 @@ class Kit:
             me=visitor.user,
             language=language,
             languages=[(code, LANGUAGE_NAMES[code], self._with_language(code, status)) for code in LANGUAGES],
-            course=self.parts.registry.course(),
+            course=self.course(),
+            courses=self.parts.registry.courses(),
             mark_text=mark_text,
             **values,
         )

@@ -19,7 +19,7 @@ from lti.platform.records import FormPost, RegisteredTool
 from lti.vocab import MessageType
 from sync.twins.moodle import wire
 from sync.twins.moodle.messages import MessageMaker
-from sync.twins.moodle.records import Activity
+from sync.twins.moodle.records import COURSE_ID, Activity
 from sync.twins.moodle.registry import as_number
 from sync.twins.moodle.web.kit import Kit
 from sync.twins.moodle.web.sessions import Visitor
@@ -82,7 +82,7 @@ class Launches:
         tool = self._parts.registry.tool(as_number(tool_id) or 0)
         if tool is None:
             abort(404)
-        return self._begin(tool, MessageType.DEEP_LINKING, "", {"course": self._parts.registry.course().id})
+        return self._begin(tool, MessageType.DEEP_LINKING, "", {"course": self._kit.course().id})
 
     def _begin(self, tool: RegisteredTool, kind: MessageType, link_url: str, about: Mapping[str, str]) -> Response:
         session = self._kit.visitor().browser
@@ -152,7 +152,7 @@ class Launches:
 
     def _keep(self, tool: RegisteredTool, items: Iterable[Mapping[str, Any]]) -> str:
         key, visitor = secrets.token_urlsafe(12), self._kit.visitor()
-        course = int(self._parts.registry.course().id)
+        course = int(self._kit.course().id)
         kept = json.dumps([dict(item) for item in items], ensure_ascii=False)
         row = (key, fingerprint(visitor.token), course, int(tool.deployment_id), kept)
         with self._parts.store.write() as connection:
@@ -165,12 +165,11 @@ class Launches:
         self._kit.check_sesskey()
         visitor = self._kit.visitor()
         with self._parts.store.write() as connection:
-            sql = "DELETE FROM pending WHERE id = ? AND session = ? RETURNING tool, items"
+            sql = "DELETE FROM pending WHERE id = ? AND session = ? RETURNING tool, items, course"
             row = connection.execute(sql, (request.form.get("key", ""), fingerprint(visitor.token))).fetchone()
-        added = (
-            [self._parts.registry.add_activity(row["tool"], item) for item in json.loads(row["items"])] if row else []
-        )
-        course = self._parts.registry.course().id
+        course = row["course"] if row else COURSE_ID
+        items = json.loads(row["items"]) if row else []
+        added = [self._parts.registry.add_activity(row["tool"], item, course) for item in items]
         return redirect(f"/course/view.php?{urlencode({'id': course, 'added': ','.join(added)})}", 303)
 
 

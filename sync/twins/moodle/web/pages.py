@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, Response, abort, redirect, request, send_fro
 from werkzeug.exceptions import HTTPException
 
 from connector.base.i18n import LANGUAGES, N_
-from sync.twins.moodle import wire
+from sync.twins.moodle import copying, wire
 from sync.twins.moodle.gradebook import mark_text
 from sync.twins.moodle.parts import Parts
 from sync.twins.moodle.records import COURSE_ID, Activity
@@ -105,7 +105,8 @@ def _course(kit: Kit) -> Blueprint:
     @signed_in(kit)
     def course_page() -> Any:
         added = request.args.get("added", "").split(",")
-        activities = kit.parts.registry.activities()
+        here = kit.course().id
+        activities = kit.parts.registry.activities(here)
         columns = {item.activity: item for item in kit.parts.registry.line_items() if item.kind == "link"}
         pending = kit.parts.registry.pending()
         usable = [tool for tool in kit.parts.registry.tools() if tool.deployment_id not in pending]
@@ -118,8 +119,24 @@ def _course(kit: Kit) -> Blueprint:
         tool = kit.parts.registry.tool(as_number(request.args.get("tool", "")) or 0)
         if tool is None or tool.deployment_id in kit.parts.registry.pending():
             abort(404)
-        source = f"/mod/lti/contentitem.php?id={tool.deployment_id}&course={COURSE_ID}"
+        source = f"/mod/lti/contentitem.php?id={tool.deployment_id}&course={kit.course().id}"
         return kit.render("frame.html", title=tool.name, source=source, allow=_allow(origin_of(tool)), picking=True)
+
+    @routes.post("/backup/copy.php")
+    @signed_in(kit)
+    def copy_page() -> Any:
+        kit.teacher()
+        kit.check_sesskey()
+        return _to(f"/course/view.php?id={copying.copy_course(kit.parts.store, kit.course().id)}")
+
+    @routes.post("/course/mod.php")
+    @signed_in(kit)
+    def duplicate_page() -> Any:
+        kit.teacher()
+        kit.check_sesskey()
+        activity = _activity(kit, request.form.get("duplicate", ""))
+        made = copying.duplicate_activity(kit.parts.store, activity.cmid)
+        return _to(f"/course/view.php?id={activity.course}&added={made}")
 
     @routes.get("/mod/lti/view.php")
     @signed_in(kit)
@@ -165,14 +182,15 @@ def _grades(kit: Kit) -> Blueprint:
     def grader() -> Any:
         kit.teacher()
         pupils = [user for user in kit.parts.registry.users() if user.role == "pupil"]
-        cmids = {activity.id: activity.cmid for activity in kit.parts.registry.activities()}
-        return kit.render("gradebook.html", columns=book.columns(), pupils=pupils, cmids=cmids)
+        here = kit.course().id
+        cmids = {activity.id: activity.cmid for activity in kit.parts.registry.activities(here)}
+        return kit.render("gradebook.html", columns=book.columns(here), pupils=pupils, cmids=cmids)
 
     @routes.get("/grade/report/user/index.php")
     @signed_in(kit)
     def own_grades() -> Any:
         me = kit.user()
-        cells = [(column.item, column.grades.get(me.id)) for column in book.columns()]
+        cells = [(column.item, column.grades.get(me.id)) for column in book.columns(kit.course().id)]
         return kit.render("mine.html", cells=cells)
 
     @routes.get("/grade/edit/tree/grade.php")
@@ -218,12 +236,12 @@ def _change_cell(kit: Kit) -> Any:
             held = {grade.person: grade for grade in kit.parts.gradebook.grades(item.id)}.get(pupil.id)
             return kit.render("cell.html", 400, item=item, pupil=pupil, grade=held, wrong=True)
         kit.parts.gradebook.override(item.id, pupil.id, mark)
-    return redirect(f"/grade/report/grader/index.php?id={COURSE_ID}#u{pupil.id}", 303)
+    return redirect(f"/grade/report/grader/index.php?id={item.course}#u{pupil.id}", 303)
 
 
 def _csv(kit: Kit) -> str:
     """Return the gradebook as Moodle's text export does: one row per pupil, one column per grade column."""
-    columns = kit.parts.gradebook.columns()
+    columns = kit.parts.gradebook.columns(kit.course().id)
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["ID", "ID number", "First name", "Last name", *(column.item.label for column in columns)])
