@@ -9,7 +9,7 @@ from connector.base.config import load_settings
 from connector.base.log import setup_logging
 from connector.host.runtime import ROOT, Runtime, build_runtime
 from connector.host.work import start_work
-from connector.web import console, errors, health, launched, lti, registration
+from connector.web import console, errors, health, launched, lti, notices, registration
 from connector.web.dispatch import MAX_UPLOAD_BYTES
 from connector.web.security import protect
 from connector.web.state import attach, runtime
@@ -23,8 +23,8 @@ def create_app(runtime_: Runtime) -> Flask:
     attach(app, runtime_)
     protect(app)
     errors.register(app)
-    for blueprint in (lti.blueprint, registration.blueprint, launched.blueprint, console.blueprint, health.blueprint):
-        app.register_blueprint(blueprint)
+    for room in (lti, notices, registration, launched, console, health):
+        app.register_blueprint(room.blueprint)
     app.add_url_rule("/static/p/<plugin_id>/<path:path>", "plugin_static", _plugin_static)
     hops = runtime_.settings.trusted_proxies
     if hops:

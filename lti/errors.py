@@ -120,6 +120,10 @@ class KeyUnavailable(LtiError):
         self.retry_after = retry_after
 
 
+class NoticeRefused(LtiError):
+    """A notice that is not believed; its reason is a launch's, or ``not_a_notice``."""
+
+
 class DeepLinkingRefused(LtiError):
     """The platform does not take these content items, or asked for an answer that cannot be given."""
 

@@ -11,6 +11,7 @@ from connector.base.i18n import N_, say
 from connector.cli.context import opened_runtime
 from connector.cli.lti_doctor import doctor
 from connector.cli.lti_keys import keys
+from connector.cli.lti_notices import notices
 from connector.cli.lti_registration import approve, invite, remove, show_one
 from connector.cli.lti_selftest import selftest
 from connector.cli.output import explained, json_option, show, show_table
@@ -86,5 +87,6 @@ lti.add_command(invite)
 lti.add_command(keys)
 lti.add_command(selftest)
 lti.add_command(doctor)
+lti.add_command(notices)
 for command in (show_one, remove, approve):
     platforms.add_command(command)

@@ -20,10 +20,11 @@ from connector.base.i18n import N_, Message, say, translate
 from connector.cli.context import opened_runtime, the_school
 from connector.cli.output import explained, json_option, show, show_table, terminal_language
 from connector.host.syncing import sync_runtime
-from sync.reconcile.apply import ApplyReport, apply_plan
+from sync.reconcile.apply import ApplyReport
 from sync.reconcile.undo import undo_run
 from sync.runs import entries, resolving, view
 from sync.runs.approving import approve
+from sync.runs.handlers import apply_here
 from sync.runs.planning import plan_connection
 from sync.runs.runtime import SyncRuntime
 from sync.store import conflicts as conflict_store
@@ -254,7 +255,7 @@ def apply_(
                 text = N_("Say which plan was looked at: --hash {hash}")
                 raise Fatal("which_hash", say(text, hash=plan.hash))
             approve(runtime, school, plan_id, plan_hash, who, releases=releases)
-        report = apply_plan(runtime, school, plan_id, actor=who)
+        report = apply_here(runtime, school, plan_id, actor=who)
     _show_report(report, as_json=as_json)
     sys.exit(0 if report.clean and not report.counts.get("held") else PENDING)
 

@@ -9,6 +9,7 @@ from multiprocessing import util
 
 from connector.base.errors import Fatal
 from connector.base.i18n import N_, say
+from connector.host.notices import SUBSCRIBE, TAKE_NOTICE, ContextCopied, notice_handler, subscribe_handler
 from connector.host.rooms import PLUGIN_JOB, SchoolRoom
 from connector.host.rotation import ROTATE_KEYS, rotation_handler
 from connector.host.runtime import Runtime
@@ -22,6 +23,8 @@ from sync.jobs.worker import run_worker as run_celery_worker
 from sync.scores.deliver import DELIVER_SCORES
 
 STOP_SECONDS = 15.0
+# Who is told when an LMS says that a course was copied.
+ON_CONTEXT_COPY: tuple[ContextCopied, ...] = ()
 
 
 def make_handlers(runtime: Runtime) -> Handlers:
@@ -30,6 +33,8 @@ def make_handlers(runtime: Runtime) -> Handlers:
     handlers.add(PLUGIN_JOB, lambda context: _plugin_job(runtime, context))
     handlers.add(DELIVER_SCORES, score_handler(runtime))
     handlers.add(ROTATE_KEYS, rotation_handler(runtime))
+    handlers.add(TAKE_NOTICE, notice_handler(runtime, ON_CONTEXT_COPY))
+    handlers.add(SUBSCRIBE, subscribe_handler(runtime))
     for kind, handler in sync_handlers(runtime).items():
         handlers.add(kind, handler)
     return handlers

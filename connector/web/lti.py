@@ -10,6 +10,7 @@ from connector.base.log import get_logger
 from connector.host.deployments import note_deployment
 from connector.host.launch_refusals import note_refusal
 from connector.host.launches import Admitted, admit, was_let_in
+from connector.host.notices import offer
 from connector.host.registry import School
 from connector.web.refusals import refusal_page
 from connector.web.state import COOKIE, runtime
@@ -68,7 +69,8 @@ def launch() -> WsgiResponse:
             deployments=_known,
             now=here.clock(),
         )
-        admitted = admit(here, launched, _school(launched))
+        school = _school(launched)
+        admitted = admit(here, launched, school)
     except LaunchRefused as error:
         if error.launch_reason is LaunchReason.KEY_PENDING:
             log.info("launch_waits", registration=error.registration_id)
@@ -76,6 +78,7 @@ def launch() -> WsgiResponse:
         refused = _told_apart(error)
         note_refusal(here, refused)
         return _refuse(refused)
+    offer(here, launched, school)
     log.info("launch", launch=admitted.launch_id, school=admitted.school_id, kind=str(launched.message_type))
     return _enter(admitted, name)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connector.base.i18n import N_
-from lti.vocab import MessageType, Scope
+from lti.vocab import FurtherScope, MessageType, Scope
 
 SCOPE_WORDS: dict[str, str] = {
     Scope.LINEITEM: N_("make and change our own grade columns"),
@@ -11,12 +11,15 @@ SCOPE_WORDS: dict[str, str] = {
     Scope.RESULT_READONLY: N_("read the marks in our own columns, to prove that they arrived"),
     Scope.SCORE: N_("send marks to our own columns"),
     Scope.MEMBERSHIP_READONLY: N_("read the list of the course's members"),
+    FurtherScope.GROUPS_READONLY: N_("read the course's groups"),
+    FurtherScope.NOTICE_HANDLERS: N_("be told when a course is copied"),
 }
 
 MESSAGE_WORDS: dict[str, str] = {
     MessageType.RESOURCE_LINK: N_("open an activity from a course"),
     MessageType.DEEP_LINKING: N_("let a teacher choose an activity for a course"),
     MessageType.SUBMISSION_REVIEW: N_("show a teacher one pupil's work from the gradebook"),
+    MessageType.DATA_PRIVACY: N_("show what Kopir keeps about a person, and take wishes to erase it"),
 }
 
 CLAIM_WORDS: dict[str, str] = {

@@ -72,6 +72,29 @@ class NrpsEndpoint:
 
 
 @dataclass(frozen=True)
+class GroupsEndpoint:
+    """Where the course's groups are read (Course Groups 1.0 §3.1)."""
+
+    groups_url: str
+    sets_url: str | None = None
+
+
+@dataclass(frozen=True)
+class NoticesEndpoint:
+    """Where a tool says which notices it wants (Platform Notification Service 1.0).
+
+    Attributes:
+        url: The service, for this deployment.
+        scopes: What this tool may do there.
+        types: Notice types the platform sends.
+    """
+
+    url: str
+    scopes: frozenset[str]
+    types: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class DeepLinkingSettings:
     """What the platform takes back from the picker.
 
@@ -200,6 +223,22 @@ def parse_nrps(claims: Mapping[str, Any]) -> NrpsEndpoint | None:
     value = section(claims, Claim.NRPS)
     url = web_address(value.get("context_memberships_url"))
     return NrpsEndpoint(url, texts(value.get("service_versions"))) if url else None
+
+
+def parse_groups(claims: Mapping[str, Any]) -> GroupsEndpoint | None:
+    """Return where the groups are, or None when the platform offers none."""
+    value = section(claims, Claim.GROUPS)
+    url = web_address(value.get("context_groups_url"))
+    return GroupsEndpoint(url, web_address(value.get("context_group_sets_url"))) if url else None
+
+
+def parse_notices(claims: Mapping[str, Any]) -> NoticesEndpoint | None:
+    """Return where notices are asked for, or None when the platform sends none."""
+    value = section(claims, Claim.NOTICES)
+    url = web_address(value.get("platform_notification_service_url"))
+    if url is None:
+        return None
+    return NoticesEndpoint(url, frozenset(texts(value.get("scope"))), texts(value.get("notice_types_supported")))
 
 
 def parse_deep_linking(claims: Mapping[str, Any]) -> DeepLinkingSettings | None:

@@ -40,6 +40,8 @@ class Launch:
         custom: Custom parameters, text to text.
         ags: Gradebook addresses, or None.
         nrps: Roster address, or None.
+        groups: Addresses of the course's groups, or None.
+        notices: Where notices can be asked for, or None.
         deep_linking: What the picker may answer, only in deep linking.
         for_user: Whose work is reviewed, or None.
         presentation: How the tool is shown, and the return address.
@@ -67,6 +69,8 @@ class Launch:
     custom: Mapping[str, str] = field(repr=False)
     ags: c.AgsEndpoint | None
     nrps: c.NrpsEndpoint | None
+    groups: c.GroupsEndpoint | None
+    notices: c.NoticesEndpoint | None
     deep_linking: c.DeepLinkingSettings | None
     for_user: c.ForUser | None
     presentation: c.Presentation
@@ -142,6 +146,8 @@ def validate_launch(
         custom=c.parse_custom(claims),
         ags=c.parse_ags(claims),
         nrps=c.parse_nrps(claims),
+        groups=c.parse_groups(claims),
+        notices=c.parse_notices(claims),
         deep_linking=c.parse_deep_linking(claims) if kind is MessageType.DEEP_LINKING else None,
         for_user=c.parse_for_user(claims),
         presentation=presentation,

@@ -49,6 +49,7 @@ class PlatformConfiguration:
         variables: Custom variables it fills in.
         family_code: ``product_family_code``.
         version: The product's version.
+        notices: Notice types it sends (``notice_types_supported``).
     """
 
     issuer: str
@@ -63,6 +64,7 @@ class PlatformConfiguration:
     variables: tuple[str, ...] = field(default=(), repr=False)
     family_code: str = ""
     version: str = ""
+    notices: tuple[str, ...] = ()
 
     def endpoints(self) -> dict[str, str]:
         """Return every address we will use, by its name in the document."""
@@ -75,7 +77,8 @@ class PlatformConfiguration:
     @classmethod
     def from_value(cls, value: Mapping[str, Any]) -> PlatformConfiguration:
         """Read what ``to_value`` wrote."""
-        lists = {name: tuple(value[name]) for name in ("scopes", "claims", "variables")}
+        # A preview of an earlier version, kept for an hour at most, knows no notices.
+        lists = {name: tuple(value.get(name, ())) for name in ("scopes", "claims", "variables", "notices")}
         messages = tuple(PlatformMessage(one["type"], tuple(one["placements"])) for one in value["messages"])
         return cls(**{**value, **lists, "messages": messages})
 
@@ -184,6 +187,7 @@ def read_configuration(
         variables=_texts(described.get("variables")),
         family_code=_short(described.get("product_family_code")),
         version=_short(described.get("version")),
+        notices=_texts(described.get("notice_types_supported")),
     )
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from lti.profiles import profile_for
 from lti.tool.registration_configuration import PlatformConfiguration
-from lti.vocab import MessageType, Scope
+from lti.vocab import FurtherScope, MessageType, NoticeType, Scope
 
 TOOL = "https://purl.imsglobal.org/spec/lti-tool-configuration"
 
@@ -22,7 +22,12 @@ VARIABLES = {
     "context_id_history": "Context.id.history",
     "resource_link_id_history": "ResourceLink.id.history",
 }
-MESSAGES = (MessageType.RESOURCE_LINK, MessageType.DEEP_LINKING, MessageType.SUBMISSION_REVIEW)
+MESSAGES = (
+    MessageType.RESOURCE_LINK,
+    MessageType.DEEP_LINKING,
+    MessageType.SUBMISSION_REVIEW,
+)
+NOTICES = (NoticeType.HELLO, NoticeType.CONTEXT_COPY)
 # Where a teacher picks an activity, by the last part of the placement's name: the specification's and Canvas's.
 _PICKERS = ("ContentArea", "assignment_selection", "link_selection")
 
@@ -60,6 +65,7 @@ class Asked:
         messages: Messages asked for, by type.
         claims: What is said of a person in a launch.
         custom: Custom parameters and the variables behind them.
+        notices: What the platform will be asked to tell by itself, once launches name its service for that.
     """
 
     scopes: tuple[str, ...]
@@ -67,6 +73,7 @@ class Asked:
     messages: tuple[str, ...]
     claims: tuple[str, ...]
     custom: Mapping[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
 
 def what_to_ask(configuration: PlatformConfiguration) -> Asked:
@@ -74,12 +81,15 @@ def what_to_ask(configuration: PlatformConfiguration) -> Asked:
     offered = set(configuration.scopes)
     scopes = tuple(str(scope) for scope in Scope)
     wanted = tuple(scope for scope in scopes if not offered or scope in offered)
+    wanted += tuple(str(scope) for scope in FurtherScope if scope in offered)
     known = {message.type for message in configuration.messages}
     messages = tuple(str(kind) for kind in MESSAGES if kind is MessageType.RESOURCE_LINK or kind in known)
     variables = set(configuration.variables)
     custom = {name: f"${variable}" for name, variable in VARIABLES.items() if variable in variables}
     missing = tuple(scope for scope in scopes if scope not in wanted)
-    return Asked(wanted, missing, messages, _claims(configuration), custom)
+    told = FurtherScope.NOTICE_HANDLERS in offered
+    notices = tuple(str(kind) for kind in NOTICES if told and kind in configuration.notices)
+    return Asked(wanted, missing, messages, _claims(configuration), custom, notices)
 
 
 def _claims(configuration: PlatformConfiguration) -> tuple[str, ...]:

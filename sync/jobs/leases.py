@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, case, func, null, or_, select, text, update
 
 from connector.db.database import Database
-from sync.jobs.queue import DEFAULT_LEASE, Leased
+from sync.jobs.queue import DEFAULT_LEASE, Leased, put
 from sync.jobs.tables import at, job, job_lane
 
 # One taker at a time on PostgreSQL: a lane's limit could otherwise be passed by two that count together.
@@ -55,6 +56,30 @@ def lease(
             db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TAKERS})
         ids = [row.id for row in db.execute(_due(now, limit, lane_limit, job_id))]
         return _take(db, ids, worker, now, now + lasting, max_crashes) if ids else Taken((), ())
+
+
+def take(
+    db: Connection,
+    school_id: str,
+    kind: str,
+    key: str,
+    payload: Mapping[str, str],
+    worker: str,
+    now: datetime,
+    lasting: timedelta = DEFAULT_LEASE,
+) -> Leased | None:
+    """Put a job and lease it in the caller's transaction; None while another worker runs it.
+
+    For work that a person does at a terminal and that workers may do as well: one of them at a time.
+    """
+    put(db, school_id, kind, key, payload, run_after=now)
+    opened = (job.c.state == "ready") | (job.c.state == "leased")
+    mine = (job.c.school_id == school_id, job.c.kind == kind, job.c.key == key, opened)
+    found = db.execute(select(job.c.id, job.c.state, job.c.lease_until).where(*mine).with_for_update()).one()
+    if found.state == "leased" and found.lease_until > now:
+        return None
+    db.execute(update(job).where(job.c.id == found.id, job.c.state == "ready").values(run_after=at(now)))
+    return _leased(_claim(db, [found.id], worker, now, now + lasting, max_crashes=1_000_000)[0], 0)
 
 
 def _is_due(now: datetime) -> Any:
@@ -106,6 +131,17 @@ def _due(now: datetime, limit: int, lane_limit: int, job_id: str | None) -> Sele
 
 
 def _take(db: Connection, ids: list[str], worker: str, now: datetime, until: datetime, max_crashes: int) -> Taken:
+    rows = _claim(db, ids, worker, now, until, max_crashes)
+    order = {job_id: place for place, job_id in enumerate(ids)}
+    failing = _failing(db, {row.lane for row in rows})
+    found = [_leased(row, failing.get(row.lane, 0)) for row in rows if row.state == "leased"]
+    leases = sorted(found, key=lambda one: order[one.id])
+    return Taken(tuple(leases), tuple(row.id for row in rows if row.state == "dead"))
+
+
+def _claim(
+    db: Connection, ids: list[str], worker: str, now: datetime, until: datetime, max_crashes: int
+) -> Sequence[Any]:
     # A row that someone is putting to or finishing right now is skipped; the next look finds it.
     locked = db.scalars(select(job.c.id).where(job.c.id.in_(ids), _is_due(now)).with_for_update(skip_locked=True))
     lost = case((job.c.state == "leased", 1), else_=0)
@@ -128,12 +164,7 @@ def _take(db: Connection, ids: list[str], worker: str, now: datetime, until: dat
         )
         .returning(job)
     )
-    rows = db.execute(statement).all()
-    order = {job_id: place for place, job_id in enumerate(ids)}
-    failing = _failing(db, {row.lane for row in rows})
-    found = [_leased(row, failing.get(row.lane, 0)) for row in rows if row.state == "leased"]
-    leases = sorted(found, key=lambda one: order[one.id])
-    return Taken(tuple(leases), tuple(row.id for row in rows if row.state == "dead"))
+    return db.execute(statement).all()
 
 
 def _failing(db: Connection, lanes: set[str]) -> dict[str, int]:

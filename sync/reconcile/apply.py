@@ -90,7 +90,7 @@ def apply_plan(
         school: The school.
         plan_id: An approved plan, or one whose apply was cut off.
         actor: Who lets it run.
-        fence: Called between chunks; raises when the work belongs to somebody else by now.
+        fence: Called before every remote write; raises when the work belongs to somebody else by now.
 
     Raises:
         Fatal: The plan is not approved (``plan_not_approved``) or was edited.
@@ -253,6 +253,7 @@ class _Applying:
             elif row.seq not in sent:
                 self._keep(row, "retry", "other_write_under_way")
             else:
+                self._fence()
                 result = self._write(kind, replace(row, stamp=sent[row.seq]), item, sides)
                 self._settle(kind, row, result, [one for one, _ in ready[place + 1 :]])
 
@@ -373,6 +374,7 @@ class _Applying:
         if column.right is not None:
             return self._made.setdefault(row.item, column.right.id)
         self._runtime.step("apply.before_work")
+        self._fence()
         try:
             scope = scope_of(group.link.right_group, group.link.right_subject)
             made = sides.right.create_line_item(scope, wanted_work(column, self._connection))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from connector.base.errors import Hold
-from sync.jobs import queue
-from sync.jobs.runner import Handlers, JobContext
-from sync.reconcile.apply import apply_plan
+from contextlib import suppress
+from dataclasses import replace
+
+from connector.base.errors import Hold, Retriable
+from connector.base.i18n import N_, say
+from sync.jobs import leases, queue
+from sync.jobs.errors import LeaseLost
+from sync.jobs.runner import Handlers, JobContext, Runtime, worker_name
+from sync.reconcile.apply import ApplyReport, apply_plan
 from sync.runs.approving import POLICY, approve
 from sync.runs.planning import PLAN_JOB, plan_connection
 from sync.runs.runtime import SyncRuntime
@@ -35,6 +40,30 @@ def request_apply(runtime: SyncRuntime, school: str, plan: str, *, actor: str) -
     runtime.dispatcher.ring()
 
 
+def apply_here(runtime: SyncRuntime, school: str, plan: str, *, actor: str) -> ApplyReport:
+    """Apply an approved plan in this process, under the lease a worker would take: one process at a time.
+
+    A process that dies leaves the lease to run out, and the next worker goes on.
+
+    Raises:
+        Retriable: Another process is applying it (``applied_elsewhere``).
+        KopirError: As ``apply_plan``.
+    """
+    jobs = Runtime(runtime.database, Handlers(), clock=runtime.clock)
+    payload = {"plan": plan, "actor": actor}
+    with runtime.writing(school) as db:
+        job = leases.take(db, school, APPLY_JOB, plan, payload, worker_name(), runtime.clock(), jobs.lease)
+    if job is None:
+        raise Retriable("applied_elsewhere", say(N_("Another process is applying this plan; look again in a minute.")))
+    context = JobContext(jobs, job)
+    try:
+        mine = replace(runtime, held=context.hold_in)
+        return apply_plan(mine, school, plan, actor=actor, fence=context.hold)
+    finally:
+        with suppress(LeaseLost), runtime.writing(school) as db:
+            queue.finish(db, job, now=runtime.clock())
+
+
 def _plan(runtime: SyncRuntime, context: JobContext) -> None:
     """Make a plan; what the mapping lets flow goes on by itself, everything else waits for a person."""
     school = context.school_id
@@ -42,8 +71,8 @@ def _plan(runtime: SyncRuntime, context: JobContext) -> None:
     connection = runtime.connection(school, context.payload["connection"])
     if connection.state != "active":
         return
+    runtime = replace(runtime, held=context.hold_in)
     plan = plan_connection(runtime, school, connection.id, trigger=trigger)
-    context.extend()
     if flows(plan):
         approve(runtime, school, plan.id, plan.hash, POLICY)
         request_apply(runtime, school, plan.id, actor=POLICY)
@@ -55,15 +84,11 @@ def flows(plan: StoredPlan) -> bool:
 
 
 def _apply(runtime: SyncRuntime, context: JobContext) -> None:
-    """Apply a plan; between chunks the lease is held anew, so that a worker that lost it writes nothing more."""
+    """Apply a plan; a worker that lost its lease writes nothing more, neither there nor here."""
+    mine = replace(runtime, held=context.hold_in)
+    actor = context.payload.get("actor", "system")
     try:
-        apply_plan(
-            runtime,
-            context.school_id,
-            context.payload["plan"],
-            actor=context.payload.get("actor", "system"),
-            fence=context.extend,
-        )
+        apply_plan(mine, context.school_id, context.payload["plan"], actor=actor, fence=context.hold)
     except Hold as hold:
         if hold.reason == "plan_stale":
             plan_id = context.payload["plan"]

@@ -172,7 +172,9 @@ class _Planning:
         silent = [row for row in found if row.state == State.SILENT]
         for batch in batches(silent, 200):
             with self._runtime.writing(self._school) as db:
-                settle_rows(db, self._connection, self._run, "agreed", "system", batch, now)
+                settle_rows(
+                    db, self._connection, self._run, "agreed", "system", as_seen(db, self._connection, batch), now
+                )
         with self._runtime.writing(self._school) as db:
             clashing = [row.change for row in found if row.state == State.CONFLICT]
             conflicts.keep(db, self._school, self._connection.id, self._run, clashing, now)
@@ -386,6 +388,25 @@ def _maximum(key: CellKey, group: Group, side: Side | None) -> str | None:
     column = group.columns[key.item]
     maximum = column.left.maximum if side is Side.LEFT else column.right_maximum()
     return None if maximum is None else canonical(maximum)
+
+
+def as_seen(db: Connection, connection: SyncConnection, rows: Sequence[ChangeRow]) -> list[ChangeRow]:
+    """Return the changes whose base is still the one they were decided on; the others drop out as ``moved``.
+
+    Somebody else settled those cells since: an older comparison must not take the base back.
+    """
+    known = cells.base_of(db, connection.school, connection.id, [row.key for row in rows])
+    kept: list[ChangeRow] = []
+    moved: list[ChangeRow] = []
+    for row in rows:
+        base = known.get(row.key)
+        seen = (row.change.base_left, row.change.base_right) if row.change.has_base else None
+        now = None if base is None else (base.left_raw, base.right_raw)
+        (kept if now == seen else moved).append(row)
+    for which in {row.plan for row in moved}:
+        seqs = [row.seq for row in moved if row.plan == which]
+        plans.set_changes(db, connection.school, which, seqs, state="moved", reason="base_moved")
+    return kept
 
 
 def settle_rows(

@@ -57,6 +57,10 @@ def _nothing(_name: str) -> None:
     return
 
 
+def _anybody(_db: Connection) -> None:
+    return
+
+
 @dataclass(frozen=True)
 class SyncRuntime:
     """The application's parts that the sync stands on.
@@ -68,6 +72,7 @@ class SyncRuntime:
         dispatcher: Wakes the workers after a job was put.
         clock: Our clock.
         step: Is told each step's name; progress and fault tests listen here.
+        held: Called in every writing transaction; raises when the work belongs to another worker by now.
     """
 
     database: Database
@@ -76,6 +81,7 @@ class SyncRuntime:
     dispatcher: Dispatcher = field(default_factory=SilentDispatcher)
     clock: Clock = utc_now
     step: Callable[[str], None] = _nothing
+    held: Callable[[Connection], None] = _anybody
 
     @contextmanager
     def reading(self, school: str) -> Iterator[Connection]:
@@ -87,6 +93,7 @@ class SyncRuntime:
     def writing(self, school: str) -> Iterator[Connection]:
         """Open a short writing transaction of one school; no remote call is made inside."""
         with self.database.school(school) as db:
+            self.held(db)
             yield db
 
     def connection(self, school: str, which: str) -> SyncConnection:

@@ -20,6 +20,7 @@ from connector.base.i18n import N_, say
 from connector.db.types import dump_json
 from sync.reconcile.types import CellKey
 from sync.store.tables.audit import audit
+from sync.store.tables.connections import connection as connection_table
 
 FIRST = "0" * 64
 """What the first link names as the one before it."""
@@ -71,8 +72,10 @@ def append(
     *,
     run: str | None = None,
 ) -> str:
-    """Add one link for this transaction and return its hash."""
+    """Add one link for this transaction and return its hash; two transactions of one chain wait for each other."""
     table = audit
+    row = (connection_table.c.school_id == school, connection_table.c.id == connection)
+    db.execute(select(connection_table.c.id).where(*row).with_for_update())
     where = (table.c.school_id == school, table.c.connection == connection)
     last = db.execute(select(table.c.seq, table.c.hash).where(*where).order_by(table.c.seq.desc()).limit(1)).first()
     seq, previous = (1, FIRST) if last is None else (last.seq + 1, last.hash)

@@ -17,6 +17,7 @@ from lti.tool.registration_configuration import (
     read_configuration,
 )
 from lti.tool.registration_request import TOOL, ToolDescription, build_request, what_to_ask
+from lti.vocab import FurtherScope, Scope
 from tests.support.registering import PLATFORM, SCOPES, Vendor, running_vendor
 
 URL = "https://lms.example.kz/openid-configuration"
@@ -352,3 +353,23 @@ def test_no_answer_at_all_says_that_the_tool_may_be_there():
     with pytest.raises(RegistrationUnavailable) as failed:
         register(everything(), found, {}, None)
     assert "Look in the LMS" in str(failed.value.message)
+
+
+def test_registration_asks_for_groups_and_notices_only_where_they_are_offered():
+    further = [str(scope) for scope in FurtherScope]
+    offered = {"notice_types_supported": ["LtiContextCopyNotice", "LtiAssetProcessorSubmissionNotice"]}
+    asked = what_to_ask(read(scopes_supported=[*map(str, Scope), *further], **{PLATFORM: offered}))
+    assert set(further) <= set(asked.scopes)
+    assert asked.notices == ("LtiContextCopyNotice",)
+    plain = what_to_ask(read(scopes_supported=list(map(str, Scope)), **{PLATFORM: offered}))
+    assert not set(further) & {*plain.scopes, *plain.missing_scopes}
+    assert plain.notices == ()
+    assert not set(further) & set(what_to_ask(read(scopes_supported=None)).scopes)
+
+
+def test_registration_keeps_which_notices_a_platform_sends():
+    found = read(**{PLATFORM: {"notice_types_supported": ["LtiHelloWorldNotice", 1]}})
+    assert found.notices == ("LtiHelloWorldNotice",)
+    assert PlatformConfiguration.from_value(json.loads(json.dumps(found.to_value()))) == found
+    older = {name: value for name, value in found.to_value().items() if name != "notices"}
+    assert PlatformConfiguration.from_value(older).notices == ()

@@ -7,8 +7,8 @@ from alembic import op
 
 from connector.db import types
 
-revision = "0008_copies"
-down_revision = "0007_core_left_out"
+revision = "0009_copies"
+down_revision = "0008_core_notices"
 branch_labels = None
 depends_on = None
 
