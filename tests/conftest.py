@@ -5,10 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from connector.base.log import setup_logging
 from connector.db.database import Database
 from tests.support.databases import Place, PostgresServer, SqliteTemplate
 from tests.support.fleet import Nursery
 from tests.support.services import require_service
+
+
+@pytest.fixture(autouse=True)
+def _log_set_up() -> None:
+    """Log as an application does: its log is the process's, and another test may have hushed it."""
+    setup_logging("INFO")
+
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
 

@@ -143,7 +143,8 @@ def test_two_pupils_in_two_tabs_of_one_browser_each_act_as_themselves(stage: Sta
         two = open_tool(second, stage.links["probe"])
         theirs = two.locator("#who").inner_text()
         assert mine != theirs
-        for frame, who in ((one, mine), (two, theirs)):
+        for page, frame, who in ((first, one, mine), (second, two, theirs)):
+            page.bring_to_front()
             frame.locator("#act button").click()
             frame.wait_for_url("**/p/act")
             told = json.loads(frame.locator("body").inner_text())

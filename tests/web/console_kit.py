@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from urllib.parse import quote
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from connector.app import create_app
@@ -23,6 +25,7 @@ from connector.host.operators import invite
 from connector.host.runtime import Runtime, build_runtime
 from sync.jobs.runner import Handlers, execute_job
 from sync.jobs.runner import Runtime as JobRuntime
+from sync.jobs.tables import job
 from sync.runs.handlers import register_sync_jobs
 from tests.support.databases import Place
 from tests.sync.kit import FILE, Bench, bench
@@ -69,18 +72,27 @@ class Console:
         return plain(answer.text)
 
     def work(self) -> int:
-        """Run every job that is due, as a worker would; return how many."""
+        """Run every job that is due, as a worker would; return how many, once nobody else runs one either."""
         done = 0
-        while execute_job(self.jobs):
+        while execute_job(self.jobs) or self._somebody_works():
             done += 1
         return done
+
+    def _somebody_works(self) -> bool:
+        """Tell, after a moment, whether a worker beside this one has a job in hand."""
+        with self.bench.database.service() as db:
+            busy = db.scalar(select(func.count()).where(job.c.state == "leased")) or 0
+        if busy:
+            time.sleep(0.02)
+        return bool(busy)
 
     def compare(self) -> None:
         assert self.post("compare").status_code == 303
         self.work()
 
     def join(self) -> None:
-        assert self.bench.join(FILE).applied
+        preview = self.bench.join(FILE)
+        assert preview.applied, preview.findings
 
     def plan_form(self, path: str = "") -> dict[str, Any]:
         """Return the form of the plan as the page offers it, with what is ticked by default."""
