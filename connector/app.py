@@ -9,7 +9,17 @@ from connector.base.config import load_settings
 from connector.base.log import setup_logging
 from connector.host.runtime import ROOT, Runtime, build_runtime
 from connector.host.work import start_work
-from connector.web import console, errors, health, launched, lti, notices, registration
+from connector.web import (
+    console,
+    errors,
+    health,
+    launched,
+    lti,
+    notices,
+    platform,
+    platform_services,
+    registration,
+)
 from connector.web.dispatch import MAX_UPLOAD_BYTES
 from connector.web.security import protect
 from connector.web.state import attach, runtime
@@ -23,7 +33,7 @@ def create_app(runtime_: Runtime) -> Flask:
     attach(app, runtime_)
     protect(app)
     errors.register(app)
-    for room in (lti, notices, registration, launched, console, health):
+    for room in (lti, notices, registration, launched, console, health, platform, platform_services):
         app.register_blueprint(room.blueprint)
     app.add_url_rule("/static/p/<plugin_id>/<path:path>", "plugin_static", _plugin_static)
     hops = runtime_.settings.trusted_proxies

@@ -38,7 +38,9 @@ __all__ = [
     "Member",
     "Message",
     "NotFound",
+    "OpenTool",
     "Outcome",
+    "OutsideTool",
     "Page",
     "Placed",
     "Placement",
@@ -52,6 +54,9 @@ __all__ = [
     "Room",
     "Route",
     "Sandbox",
+    "ToolChoice",
+    "ToolColumn",
+    "ToolScore",
     "Upload",
     "Values",
     "Viewer",
@@ -287,7 +292,81 @@ class NotFound:
     """There is no such thing, or not for this person: 404 either way."""
 
 
-Response = Page | Sandbox | Reply | Redirect | Download | Placed | NotFound
+@dataclass(frozen=True)
+class OutsideTool:
+    """A third-party LTI tool the school let in, as a teacher may use it.
+
+    Attributes:
+        id: The host's id, good in settings.
+        name: What the school calls it.
+        offers_choice: It has a page of its own in which content is chosen.
+    """
+
+    id: str
+    name: str
+    offers_choice: bool
+
+
+@dataclass(frozen=True)
+class ToolChoice:
+    """One thing a teacher chose inside a third-party tool, checked by the host.
+
+    Attributes:
+        title: Its name.
+        url: What the tool wants launched, or empty for its usual address.
+        custom: What it wants back at each launch.
+        score_maximum: Points of full work, when it gives a mark.
+        resource_id: The tool's own name of it.
+        tag: The tool's own label of its column.
+    """
+
+    title: str
+    url: str = ""
+    custom: Mapping[str, str] = field(default_factory=dict)
+    score_maximum: Decimal | None = None
+    resource_id: str = ""
+    tag: str = ""
+
+
+@dataclass(frozen=True)
+class ToolScore:
+    """What a tool said of one pupil in one of its columns; ``final`` tells a mark from a step on the way."""
+
+    account_id: str
+    score_given: Decimal | None
+    score_maximum: Decimal | None
+    final: bool
+    comment: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class ToolColumn:
+    """A column a tool keeps for an activity; only that which ``goes_on`` reaches the LMS."""
+
+    label: str
+    score_maximum: Decimal
+    goes_on: bool
+    scores: tuple[ToolScore, ...]
+
+
+@dataclass(frozen=True)
+class OpenTool:
+    """Open a third-party tool inside the page, as the viewer: the host launches it over LTI and keeps its marks.
+
+    Attributes:
+        tool_id: Which of ``Visit.tools()``.
+        choice: What the activity holds of it; None in the picker.
+        back: In the picker, the plugin's own path to which the choice comes, as the form field ``chosen``
+            for ``Visit.chosen``.
+    """
+
+    tool_id: str
+    choice: ToolChoice | None = None
+    back: str = ""
+
+
+Response = Page | Sandbox | Reply | Redirect | Download | Placed | NotFound | OpenTool
 
 
 class Room(Protocol):
@@ -351,6 +430,15 @@ class Visit(Room, Protocol):
 
     def t(self, msgid: str, **values: object) -> str:
         """Translate into the viewer's language."""
+
+    def tools(self) -> Sequence[OutsideTool]:
+        """Return the third-party tools that are switched on in this school, by name."""
+
+    def chosen(self, text: str) -> Sequence[ToolChoice]:
+        """Return what was chosen in a tool, from the form field that came back; nothing when it is not genuine."""
+
+    def tool_columns(self, db: Connection, activity_id: str) -> Sequence[ToolColumn]:
+        """Return what third-party tools have said of an activity, the column that goes on first."""
 
 
 PageHandler = Callable[[Visit, Request], Response]

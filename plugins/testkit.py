@@ -29,6 +29,7 @@ from plugins.contract import (
     Member,
     NotFound,
     Outcome,
+    OutsideTool,
     Page,
     Plugin,
     Progress,
@@ -37,6 +38,8 @@ from plugins.contract import (
     ResultSeen,
     Role,
     Sandbox,
+    ToolChoice,
+    ToolColumn,
     Viewer,
 )
 
@@ -70,6 +73,9 @@ class TestRoom:
     people: list[Member] = field(default_factory=list)
     results: list[ResultSeen] = field(default_factory=list)
     scheduled: list[Scheduled] = field(default_factory=list)
+    outside_tools: list[OutsideTool] = field(default_factory=list)
+    choices: dict[str, Sequence[ToolChoice]] = field(default_factory=dict)
+    columns: dict[str, Sequence[ToolColumn]] = field(default_factory=dict)
 
     def advance(self, **delta: float) -> None:
         """Move the clock: ``advance(minutes=10)``."""
@@ -199,6 +205,18 @@ class TestVisit:
     def t(self, msgid: str, **values: object) -> str:
         """Translate into the viewer's language."""
         return translate(say(msgid, **values), self.viewer.language)
+
+    def tools(self) -> Sequence[OutsideTool]:
+        """Return the third-party tools the test let in."""
+        return self._room.outside_tools
+
+    def chosen(self, text: str) -> Sequence[ToolChoice]:
+        """Return the choice the test put under this text; nothing for any other."""
+        return self._room.choices.get(text, ())
+
+    def tool_columns(self, db: Connection, activity_id: str) -> Sequence[ToolColumn]:
+        """Return the columns the test put under an activity."""
+        return self._room.columns.get(activity_id, ())
 
     def get(self, path: str = "", **query: str) -> Response:
         """Open a page."""

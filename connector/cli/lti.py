@@ -14,6 +14,7 @@ from connector.cli.lti_keys import keys
 from connector.cli.lti_notices import notices
 from connector.cli.lti_registration import approve, invite, remove, show_one
 from connector.cli.lti_selftest import selftest
+from connector.cli.lti_tools import tools
 from connector.cli.output import explained, json_option, show, show_table
 from connector.host.platforms import register_platform
 from connector.host.registry import Platform, origin_of
@@ -88,5 +89,6 @@ lti.add_command(keys)
 lti.add_command(selftest)
 lti.add_command(doctor)
 lti.add_command(notices)
+lti.add_command(tools)
 for command in (show_one, remove, approve):
     platforms.add_command(command)

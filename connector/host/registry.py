@@ -24,6 +24,7 @@ from connector.db.tables.registry import (
     registration,
     school,
 )
+from connector.db.tables.tools import outside_tool
 from connector.db.upsert import upsert
 from connector.host.directory import FRESH_SECONDS, Directory, registration_of
 from connector.host.directory import School as School
@@ -121,11 +122,12 @@ class Registry:
         return tuple(sorted({origin for row in rows for origin in _origins(row)}))
 
     def private_hosts(self) -> frozenset[str]:
-        """Return the hosts inside private networks that registered platforms may be reached at."""
+        """Return the hosts inside private networks that registered platforms and tools may be reached at."""
         at, hosts = self._hosts
         if time.monotonic() - at > FRESH_SECONDS or not at:
             with self._database.service(write=False) as db:
-                rows = db.execute(select(registration.c.private_hosts)).scalars().all()
+                rows = list(db.execute(select(registration.c.private_hosts)).scalars())
+                rows += db.execute(select(outside_tool.c.private_hosts)).scalars()
             hosts = frozenset(host for row in rows for host in row)
             self._hosts = (time.monotonic(), hosts)
         return hosts

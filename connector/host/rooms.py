@@ -18,7 +18,21 @@ from connector.db.types import canonical, dump_json
 from connector.db.upsert import upsert
 from connector.host.launches import Session
 from connector.host.runtime import Runtime
-from plugins.contract import Activity, Member, Outcome, Placement, Progress, ResultSeen, Role, Viewer
+from connector.host.tools.choosing import read_chosen
+from connector.host.tools.shown import outside_tools, tool_columns
+from plugins.contract import (
+    Activity,
+    Member,
+    Outcome,
+    OutsideTool,
+    Placement,
+    Progress,
+    ResultSeen,
+    Role,
+    ToolChoice,
+    ToolColumn,
+    Viewer,
+)
 from sync.jobs.queue import put
 from sync.scores.deliver import delivery_states, enqueue_delivery
 
@@ -159,6 +173,20 @@ class LaunchVisit(SchoolRoom):
     def t(self, msgid: str, **values: object) -> str:
         """Translate into the viewer's language."""
         return translate(say(msgid, **values), self._session.language)
+
+    def tools(self) -> Sequence[OutsideTool]:
+        """Return the third-party tools that are switched on in this school."""
+        return outside_tools(self._runtime, self._school_id)
+
+    def chosen(self, text: str) -> Sequence[ToolChoice]:
+        """Return what was chosen in a tool during this launch."""
+        return read_chosen(self._runtime, self._session.launch_id, text)
+
+    def tool_columns(self, db: Connection, activity_id: str) -> Sequence[ToolColumn]:
+        """Return what third-party tools have said of an activity of this plugin."""
+        if self.activity_of(db, activity_id) is None:
+            return ()
+        return tool_columns(db, self._school_id, activity_id)
 
 
 def find_activity(db: Connection, school_id: str, activity_id: str, plugin_id: str | None = None) -> Activity | None:

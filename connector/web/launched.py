@@ -26,9 +26,10 @@ from connector.web.dispatch import call, routes_of, to_request
 from connector.web.render import Frame, render
 from connector.web.security import allow_form_to, allow_framing
 from connector.web.state import COOKIE, browser_language, runtime
+from connector.web.tools import tool_page
 from lti.tool.deep_linking import DeepLinkingResponse
 from lti.vocab import MessageType
-from plugins.contract import Activity, Placed, Placement, Plugin, Role
+from plugins.contract import Activity, OpenTool, Placed, Placement, Plugin, Role
 
 blueprint = Blueprint("launched", __name__, url_prefix="/l/<launch_id>")
 _NO_SESSION = N_("This page is not open any more")
@@ -169,7 +170,10 @@ def _serve(session: Session, plugin: Plugin, visit: LaunchVisit, path: str, *, p
     if isinstance(outcome, Placed) and picking and outcome.placements:
         return _place(session, plugin.manifest.id, outcome.placements)
     title = visit.activity.title if visit.activity else visit.t(plugin.manifest.name)
-    return render(outcome, plugin, visit, _frame(session, visit, title))
+    frame = _frame(session, visit, title)
+    if isinstance(outcome, OpenTool):
+        return tool_page(session, visit.activity, outcome, frame, visit.link(outcome.back) if outcome.back else "")
+    return render(outcome, plugin, visit, frame)
 
 
 def _choose(session: Session) -> WsgiResponse:

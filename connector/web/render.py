@@ -20,7 +20,19 @@ from connector.host.launches import Session
 from connector.host.rooms import LaunchVisit
 from connector.web.security import sandbox
 from connector.web.state import runtime
-from plugins.contract import Download, NotFound, Page, Placed, Plugin, Redirect, Reply, Response, Sandbox, Visit
+from plugins.contract import (
+    Download,
+    NotFound,
+    OpenTool,
+    Page,
+    Placed,
+    Plugin,
+    Redirect,
+    Reply,
+    Response,
+    Sandbox,
+    Visit,
+)
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -75,7 +87,7 @@ def render(answer: Response, plugin: Plugin, visit: LaunchVisit, frame: Frame) -
             return redirect(visit.link(answer.path, **answer.query), 303)
         case Download():
             return _download(answer)
-        case NotFound() | Placed():
+        case NotFound() | Placed() | OpenTool():
             return abort(404)
 
 

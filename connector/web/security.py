@@ -47,6 +47,13 @@ def allow_form_to(url: str) -> None:
     _policy()["form-action"] = f"{SELF} {origin}" if _SOURCE.fullmatch(origin) else SELF
 
 
+def allow_tool(origins: Iterable[str]) -> None:
+    """Let the response being made hold a third-party tool in a frame, and post the form that opens it."""
+    listed = sorted(origin for origin in origins if _SOURCE.fullmatch(origin))
+    _policy()["frame-src"] = " ".join([SELF, *listed])
+    _policy()["form-action"] = " ".join([SELF, *listed])
+
+
 def sandbox(nonce: str) -> None:
     """Turn the response into a document with an opaque origin, its own inline code and no network at all.
 

@@ -10,7 +10,7 @@ from connector.base.clock import Clock
 from connector.base.i18n import N_, say
 from lti.platform import claims as checks
 from lti.platform.errors import BearerRefused
-from lti.platform.keys import PlatformKey
+from lti.platform.keys import PlatformKeys
 from lti.platform.records import PlatformFacts, RegisteredTool, ToolStore
 from lti.platform.tokens import TOKEN_TYPE_HEADER
 from lti.vocab import Claim, Scope
@@ -50,7 +50,7 @@ class BearerCheck:
     """
 
     facts: PlatformFacts
-    key: PlatformKey
+    key: PlatformKeys
     tools: ToolStore
     clock: Clock
 

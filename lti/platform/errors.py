@@ -34,17 +34,23 @@ class TokenRefused(ProtocolRefusal):
     """Refuse an access token (RFC 6749, section 5.2): HTTP 400 with ``{"error": …}``."""
 
 
-class BearerRefused(ProtocolRefusal):
-    """Refuse a service call (RFC 6750, section 3.1).
+class ServiceRefused(ProtocolRefusal):
+    """Refuse a service call.
 
     Attributes:
-        status: 401 without a good token, 403 with a token whose scopes do not cover the call.
+        status: The HTTP status to answer with.
+        retry_after: Seconds to wait, 0 when waiting does not help.
     """
 
     def __init__(self, status: int, error: str, reason: str, message: Message) -> None:
         """Keep the HTTP status of the refusal."""
         super().__init__(error, reason, message)
         self.status = status
+        self.retry_after = 0
+
+
+class BearerRefused(ServiceRefused):
+    """Refuse a service call for its token (RFC 6750, section 3.1): 401 without a good one, 403 without its scope."""
 
     @property
     def challenge(self) -> str:
@@ -58,3 +64,7 @@ class ResponseRefused(ProtocolRefusal):
 
 class ToolKeyRefused(ProtocolRefusal):
     """Refuse a token whose signing key the tool does not publish, or whose signature is wrong."""
+
+
+class RegistrationRefused(ProtocolRefusal):
+    """Refuse a tool's registration (RFC 7591, section 3.2.2): HTTP 400 with ``{"error": …}``."""

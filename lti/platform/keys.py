@@ -8,26 +8,43 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from joserfc import jwt
 from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import RSAKey
 
-from connector.base.clock import Clock
-from connector.base.errors import KopirError
 from connector.base.i18n import N_, say
-from connector.base.outbound import Outbound
+from lti.errors import KeyUnavailable, LaunchReason
 from lti.platform.errors import ToolKeyRefused
 from lti.platform.records import RegisteredTool
+from lti.tool.jwks import KeySets
 
 MAX_TOKEN = 32_768
-MAX_JWKS_BYTES = 512 * 1024
 MIN_KEY_BITS = 2048
+
+
+class PlatformKeys(Protocol):
+    """The platform's keys: one that signs, and every one whose signatures still hold."""
+
+    @property
+    def kid(self) -> str:
+        """The name of the key that signs."""
+        ...
+
+    def public_jwks(self) -> dict[str, Any]:
+        """Return every published key as a JWK set."""
+        ...
+
+    def sign(self, claims: Mapping[str, Any], kind: str = "JWT") -> str:
+        """Return a compact RS256 token; ``kind`` is its ``typ`` header."""
+        ...
+
+    def open(self, token: str, kind: str) -> dict[str, Any] | None:
+        """Return the claims of a token of ours, or None when it is not ours or of another kind."""
+        ...
 
 
 class PlatformKey:
@@ -59,6 +76,37 @@ class PlatformKey:
         if head is None or head.get("typ") != kind or head.get("kid") != self.kid:
             return None
         return _verified(token, self._key)
+
+
+class KeyRing:
+    """Several keys of one platform: the first signs, all are published, and what any of them signed opens.
+
+    A rotation has two phases (Security Framework 1.0, section 6.4): the next key is published while the present one
+    signs, so that tools' caches know it before the first token that needs it.
+    """
+
+    def __init__(self, signing: PlatformKey, *others: PlatformKey) -> None:
+        """Take the key that signs and the others that are published."""
+        self._keys = {key.kid: key for key in (signing, *others)}
+        self._signing = signing
+
+    @property
+    def kid(self) -> str:
+        """The name of the key that signs."""
+        return self._signing.kid
+
+    def public_jwks(self) -> dict[str, Any]:
+        """Return every key's public half as a JWK set."""
+        return {"keys": [entry for key in self._keys.values() for entry in key.public_jwks()["keys"]]}
+
+    def sign(self, claims: Mapping[str, Any], kind: str = "JWT") -> str:
+        """Return a token signed with the key that signs."""
+        return self._signing.sign(claims, kind)
+
+    def open(self, token: str, kind: str) -> dict[str, Any] | None:
+        """Return the claims of a token that any of the keys signed."""
+        key = self._keys.get(str((read_header(token) or {}).get("kid", "")))
+        return key.open(token, kind) if key else None
 
 
 def read_header(token: str) -> dict[str, Any] | None:
@@ -93,29 +141,14 @@ def _verified(token: str, key: RSAKey) -> dict[str, Any] | None:
 
 
 @dataclass
-class _Kept:
-    keys: dict[str, RSAKey]
-    fetched: datetime
-    forced: datetime | None = None
-
-
-@dataclass
 class ToolKeys:
-    """The tools' public keys: fetched through the guarded session, kept an hour, asked again on an unknown kid.
+    """The tools' public keys, through the same manager that keeps platforms' keys (`lti.tool.jwks.KeySets`).
 
     Attributes:
-        outbound: The guarded outbound session.
-        clock: The present.
-        lifetime: How long a fetched set is good.
-        cooldown: How soon an unknown kid may make us ask again.
+        key_sets: Fetches through the guarded session, honours Cache-Control, asks again at a limited rate.
     """
 
-    outbound: Outbound
-    clock: Clock
-    lifetime: timedelta = timedelta(hours=1)
-    cooldown: timedelta = timedelta(seconds=10)
-    _kept: dict[str, _Kept] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    key_sets: KeySets
 
     def verify(self, tool: RegisteredTool, token: str) -> dict[str, Any]:
         """Return the claims of a token the tool signed with RS256.
@@ -127,44 +160,30 @@ class ToolKeys:
         kid = head.get("kid") if head else None
         if not head or head.get("alg") != "RS256" or not isinstance(kid, str) or not kid:
             raise _refused("no_kid", N_("The tool's token names no key, or is not signed with RS256."))
-        for force in (False, True):
-            key = self._find(tool, kid, force)
-            claims = _verified(token, key) if key else None
-            if claims is not None:
-                return claims
-        raise _refused("bad_signature", N_("The tool's token is not signed with a key the tool publishes."))
+        claims = self._checked(tool, kid, token)
+        if claims is None and tool.jwks is None and tool.jwks_url:
+            # Some tools change a key and keep its name; Moodle reads the set once more then, and so do we.
+            self.key_sets.renew(tool.jwks_url)
+            claims = self._checked(tool, kid, token)
+        if claims is None:
+            raise _refused("bad_signature", N_("The tool's token is not signed with a key the tool publishes."))
+        return claims
 
-    def _find(self, tool: RegisteredTool, kid: str, force: bool) -> RSAKey | None:
+    def _checked(self, tool: RegisteredTool, kid: str, token: str) -> dict[str, Any] | None:
+        key = self._find(tool, kid)
+        return _verified(token, key) if key else None
+
+    def _find(self, tool: RegisteredTool, kid: str) -> RSAKey | None:
         if tool.jwks is not None:
             return read_keys(tool.jwks).get(kid)
-        with self._lock:
-            kept = self._kept.get(tool.client_id)
-        now = self.clock()
-        stale = kept is None or now - kept.fetched > self.lifetime
-        if kept and force and not stale:
-            stale = kept.forced is None or now - kept.forced > self.cooldown
-        if stale:
-            kept = self._fetch(tool, now, force)
-        return kept.keys.get(kid) if kept else None
-
-    def _fetch(self, tool: RegisteredTool, now: datetime, force: bool) -> _Kept | None:
         if not tool.jwks_url:
             return None
-        headers = {"Accept": "application/json"}
         try:
-            reply = self.outbound.request("GET", tool.jwks_url, headers=headers, max_bytes=MAX_JWKS_BYTES)
-        except KopirError as error:
-            raise _refused("jwks_unreachable", N_("The tool's keys cannot be read.")) from error
-        if reply.status != 200:
-            raise _refused("jwks_unreachable", N_("The tool's keys cannot be read."))
-        try:
-            keys = read_keys(reply.json())
-        except ValueError as error:
-            raise _refused("jwks_unreadable", N_("The tool's keys are not a JSON web key set.")) from error
-        kept = _Kept(keys, now, now if force else None)
-        with self._lock:
-            self._kept[tool.client_id] = kept
-        return kept
+            return self.key_sets.key(tool.jwks_url, kid)
+        except KeyUnavailable as error:
+            if error.reason == LaunchReason.KEYS_UNREACHABLE:
+                raise _refused("jwks_unreachable", N_("The tool's keys cannot be read.")) from error
+            return None
 
 
 def read_keys(jwks: Any) -> dict[str, RSAKey]:

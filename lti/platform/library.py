@@ -21,7 +21,7 @@ from lti.platform.authorisation import Authorised
 from lti.platform.bearer import BearerCheck
 from lti.platform.deep_linking import ResponseCheck
 from lti.platform.errors import BearerRefused
-from lti.platform.keys import PlatformKey
+from lti.platform.keys import PlatformKeys
 from lti.platform.messages import Message, claims_of
 from lti.platform.records import FormPost, PlatformFacts, RegisteredTool
 from lti.platform.tokens import TokenEndpoint
@@ -33,7 +33,7 @@ ID_TOKEN_SECONDS = 60
 class SafeRegistration(Registration):
     """A registration whose key is parsed once and never handed out."""
 
-    def __init__(self, facts: PlatformFacts, tool: RegisteredTool, key: PlatformKey, now: int) -> None:
+    def __init__(self, facts: PlatformFacts, tool: RegisteredTool, key: PlatformKeys, now: int) -> None:
         """Fill the library's record from ours; ``now`` is the instant of this request in seconds."""
         self._key = key
         self._now = now

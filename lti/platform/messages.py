@@ -62,6 +62,7 @@ class DeepLinkingSettings:
     accept_types: tuple[str, ...] = ("ltiResourceLink",)
     targets: tuple[str, ...] = ("frame", "iframe", "window")
     accept_multiple: bool = True
+    accept_line_item: bool | None = None
     title: str = ""
     text: str = ""
     data: str | None = None
@@ -148,14 +149,15 @@ def _person(message: Message) -> dict[str, Any]:
     return {
         "sub": person.id,
         Claim.ROLES: list(person.roles),
-        Claim.LIS: lis,
+        **({Claim.LIS: lis} if any(lis.values()) else {}),
         **{name: value for name, value in optional.items() if value},
     }
 
 
 def _place(message: Message) -> dict[str, Any]:
     course, link = message.course, message.link
-    context = {"id": course.id, "label": course.label, "title": course.title, "type": ["CourseSection"]}
+    told = {"label": course.label, "title": course.title}
+    context = {"id": course.id, **{name: text for name, text in told.items() if text}, "type": ["CourseSection"]}
     if link is None:
         return {Claim.CONTEXT: context}
     shown = {"title": link.title, "description": link.description, "id": link.id}
@@ -190,6 +192,8 @@ def _deep_linking(settings: DeepLinkingSettings | None) -> dict[str, Any]:
         "title": settings.title,
         "text": settings.text,
     }
+    if settings.accept_line_item is not None:
+        claim["accept_lineitem"] = settings.accept_line_item
     if settings.data is not None:
         claim["data"] = settings.data
     return {Claim.DL_SETTINGS: claim}

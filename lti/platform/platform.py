@@ -12,7 +12,7 @@ from lti.platform.bearer import BearerCheck, Grant
 from lti.platform.deep_linking import Chosen, ResponseCheck
 from lti.platform.errors import AuthorisationRefused
 from lti.platform.hints import Hints, Intent
-from lti.platform.keys import PlatformKey, ToolKeys
+from lti.platform.keys import PlatformKeys, ToolKeys
 from lti.platform.library import ID_TOKEN_SECONDS, SafeConf, SafeLaunch, SafeLogin, SafeRegistration
 from lti.platform.messages import Message
 from lti.platform.records import BrowserSession, FormPost, OnceStore, PlatformFacts, RegisteredTool, ToolStore
@@ -26,7 +26,7 @@ class LtiPlatform:
     def __init__(
         self,
         facts: PlatformFacts,
-        key: PlatformKey,
+        key: PlatformKeys,
         *,
         tools: ToolStore,
         once: OnceStore,

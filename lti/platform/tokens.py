@@ -12,7 +12,7 @@ from connector.base.i18n import N_, Message, say
 from connector.base.ids import new_id
 from lti.platform import claims as checks
 from lti.platform.errors import TokenRefused, ToolKeyRefused
-from lti.platform.keys import PlatformKey, ToolKeys, read_unverified_claims
+from lti.platform.keys import PlatformKeys, ToolKeys, read_unverified_claims
 from lti.platform.records import OnceStore, PlatformFacts, RegisteredTool, ToolStore
 from lti.vocab import CLIENT_ASSERTION_TYPE, Claim
 
@@ -56,7 +56,7 @@ class TokenEndpoint:
     """
 
     facts: PlatformFacts
-    key: PlatformKey
+    key: PlatformKeys
     tools: ToolStore
     tool_keys: ToolKeys
     once: OnceStore

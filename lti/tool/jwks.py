@@ -192,6 +192,17 @@ class KeySets:
         message = say(N_("The LMS's keys at {url} are being read anew."), url=url)
         return KeyUnavailable(LaunchReason.KEY_PENDING, message, retry_after=wait)
 
+    def renew(self, jwks_url: str) -> None:
+        """Fetch a set early, at the limited rate: a signature failed, and the owner may have changed a key's text."""
+        entry = self._entry(jwks_url)
+        with entry.lock:
+            now = self._clock()
+            if now - max(entry.forced_at, entry.tried_at if entry.failed else _NEVER) < PAUSE:
+                return
+            entry.forced_at = now
+            if self._allowed(jwks_url, entry, now):
+                self._fetch(jwks_url, entry)
+
     def forget(self, jwks_url: str) -> None:
         """Drop this process's copy (an administrator changed the registration)."""
         with self._lock:

@@ -17,6 +17,7 @@ from lti.platform.keys import PlatformKey, ToolKeys
 from lti.platform.messages import Course, DeepLinkingSettings, Message, Person, ResourceLink, Services
 from lti.platform.platform import LtiPlatform
 from lti.platform.records import BrowserSession, PlatformFacts, RegisteredTool
+from lti.tool.jwks import KeySets
 from lti.vocab import CLIENT_ASSERTION_TYPE, ROLE_LEARNER, Claim, MessageType, Scope
 
 ISSUER = "https://lms.example"
@@ -76,7 +77,7 @@ class Stage:
             scopes=frozenset(Scope),
         )
         self.register()
-        self.keys = ToolKeys(Outbound(NetworkPolicy(everything=True)), self.clock)
+        self.keys = ToolKeys(KeySets(Outbound(NetworkPolicy(everything=True)), clock=self.clock))
         facts = PlatformFacts(ISSUER, f"{ISSUER}/auth", TOKEN_URL, f"{ISSUER}/jwks")
         self.platform = LtiPlatform(
             facts,

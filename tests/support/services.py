@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import socket
 from collections.abc import Callable
@@ -65,6 +66,16 @@ def require_service(name: str) -> str:
     if address is not None:
         return address
     text = f"{name} is not available"
+    if os.environ.get("REQUIRE_SERVICES") == "1":
+        pytest.fail(text)
+    pytest.skip(text)
+
+
+def require_package(name: str) -> None:
+    """Skip the test by a package's name where it is not installed; with ``REQUIRE_SERVICES=1`` fail it."""
+    if importlib.util.find_spec(name) is not None:
+        return
+    text = f"{name} is not installed"
     if os.environ.get("REQUIRE_SERVICES") == "1":
         pytest.fail(text)
     pytest.skip(text)

@@ -14,6 +14,7 @@ from connector.base.outbound import Outbound
 from lti.platform.keys import PlatformKey, ToolKeys
 from lti.platform.platform import LtiPlatform
 from lti.platform.records import PlatformFacts, RegisteredTool
+from lti.tool.jwks import KeySets
 from lti.vocab import Scope
 from sync.twins.moodle import copying, oauth, registration, services
 from sync.twins.moodle.faults import Fault, FaultGate
@@ -159,7 +160,7 @@ def create_lms(
         PlatformKey(settings["key"]),
         tools=registry,
         once=registry,
-        tool_keys=ToolKeys(tool_outbound, clock),
+        tool_keys=ToolKeys(KeySets(tool_outbound, clock=clock)),
         secret=settings["secret"],
         clock=clock,
         moodle_leniency=True,
