@@ -7,8 +7,8 @@ from alembic import op
 
 from connector.db import types
 
-revision = "0009_outside_tools"
-down_revision = "0008_core_notices"
+revision = "0010_outside_tools"
+down_revision = "0009_copies"
 branch_labels = None
 depends_on = None
 
