@@ -14,6 +14,7 @@ from connector.base.config import load_settings
 from connector.base.errors import Fatal
 from connector.base.i18n import N_, say
 from connector.base.outbound import NetworkPolicy, Outbound
+from connector.demo.clock import rehearsal_clock
 from connector.demo.sites import Sites, bind_sites, is_free
 from connector.host.install import install
 from connector.host.platforms import register_platform
@@ -77,9 +78,10 @@ def open_world(folder: Path, ports: Mapping[str, int] | None = None, clock: Cloc
     Args:
         folder: One folder per rehearsal; opened again it goes on where it was.
         ports: Wanted ports by site; free ones where they are taken.
-        clock: The present.
+        clock: The real present; in the holidays the rehearsal lives on a day of school instead.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    clock = rehearsal_clock(folder, clock)
     sites = bind_sites(_ports_of(folder, ports))
     _keep_ports(folder, sites)
     environ = {

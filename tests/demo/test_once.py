@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -39,7 +40,8 @@ def test_the_rehearsal_command_reports_every_mark_in_its_place_and_exits_0():
     assert outcome.exit_code == 0
 
 
-def test_a_mark_taken_out_of_the_journals_store_is_noticed(tmp_path):
+def test_a_mark_taken_out_of_the_journals_store_is_noticed_and_july_is_no_hindrance(tmp_path):
+    behind = datetime.now(UTC) - datetime(2027, 7, 3, 9, tzinfo=UTC)
     taken: list[str] = []
 
     def take_one_out(world) -> None:
@@ -49,7 +51,8 @@ def test_a_mark_taken_out_of_the_journals_store_is_noticed(tmp_path):
         world.journal.delete_mark(pupil, work)
         taken.append(work)
 
-    world = open_world(tmp_path, PORTS)
+    world = open_world(tmp_path, PORTS, lambda: datetime.now(UTC) - behind)
+    assert world.runtime.clock().date() == date(2027, 5, 11)
     seeded = set(world.journal.marks())
     try:
         report = rehearse(world, lambda message: None, take_one_out)
