@@ -56,7 +56,7 @@ def resolve_groups(
         if isinstance(left, NotCompared) or isinstance(right, NotCompared):
             missed += [one for one in (left, right) if isinstance(one, NotCompared)]
         else:
-            title = left.title_for(pair)
+            title = " · ".join(part for part in (left.name, right.subject_name) if part)
             found.append((left.group, right.group, right.subject, title))
     with runtime.writing(connection.school) as db:
         if missed and not found:
@@ -74,10 +74,7 @@ class _Found:
     group: str
     subject: str
     name: str
-
-    def title_for(self, pair: GroupPair) -> str:
-        subject = pair.right.subject or ""
-        return " · ".join(part for part in (self.name, subject) if part)
+    subject_name: str
 
 
 class _Groups:
@@ -95,7 +92,8 @@ class _Groups:
             self._read = _guarded(self._system.read_groups)
         group = next((one for one in self._read.records if _fits(one, wanted, ref)), None)
         if group is not None:
-            return _Found(group.id, group.subject_id, group.label or group.name)
+            # A mapping may name the subject by the system's id, which tells a teacher nothing.
+            return _Found(group.id, group.subject_id, group.label or group.name, group.subject or ref.subject or "")
         reason = self._read.reason if not self._read.complete else "no_such_group"
         return NotCompared("", wanted, self._side, "group", self._read.evidence, reason or "no_such_group")
 
