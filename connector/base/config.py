@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import ssl
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,6 +69,10 @@ class Settings(BaseModel):
         default="off",
         description="off, on, or hosts and CIDRs that outbound calls may reach inside private networks.",
     )
+    ca_file: str = Field(
+        default="",
+        description="PEM file of certificate authorities that outbound calls trust beside the public ones.",
+    )
     job_threads: int = Field(default=2, ge=0, le=32, description="Worker threads inside the server; 0 for none.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -86,6 +91,16 @@ class Settings(BaseModel):
             if "/" in entry:
                 ipaddress.ip_network(entry)
         return tuple(entry.lower() for entry in entries)
+
+    @field_validator("ca_file")
+    @classmethod
+    def _authorities(cls, value: str) -> str:
+        if value:
+            try:
+                ssl.create_default_context(cafile=value)
+            except (OSError, ssl.SSLError) as error:
+                raise ValueError("must name a readable PEM file of certificates") from error
+        return value
 
     @field_validator("database_url", "database_service_url", "database_owner_url")
     @classmethod

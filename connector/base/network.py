@@ -29,20 +29,25 @@ class NetworkPolicy:
         everything: All addresses are allowed (the demo, tests).
         entries: Hosts, ``host:port`` pairs and CIDR networks that are allowed.
         registered: Hosts an administrator allowed while registering a platform; asked at each call.
+        ca_file: PEM file of certificate authorities to trust beside the public ones; empty for none.
     """
 
     everything: bool = False
     entries: tuple[str, ...] = ()
     registered: Callable[[], frozenset[str]] = frozenset
+    ca_file: str = ""
 
     @classmethod
     def from_setting(
-        cls, value: str | tuple[str, ...], registered: Callable[[], frozenset[str]] = frozenset
+        cls,
+        value: str | tuple[str, ...],
+        registered: Callable[[], frozenset[str]] = frozenset,
+        ca_file: str = "",
     ) -> NetworkPolicy:
-        """Build the policy from ``ALLOW_PRIVATE_NETWORKS``."""
+        """Build the policy from ``ALLOW_PRIVATE_NETWORKS`` and ``CA_FILE``."""
         if isinstance(value, str):
-            return cls(everything=value == "on", registered=registered)
-        return cls(entries=value, registered=registered)
+            return cls(everything=value == "on", registered=registered, ca_file=ca_file)
+        return cls(entries=value, registered=registered, ca_file=ca_file)
 
     def allows(self, host: str, port: int, address: str) -> bool:
         """Tell whether a resolved address may be connected to for this host and port."""
@@ -155,9 +160,12 @@ def _guarded_pools(policy: NetworkPolicy) -> dict[str, Any]:
     return {"http": PlainPool, "https": SecurePool}
 
 
-def _tls() -> ssl.SSLContext:
+def _tls(ca_file: str) -> ssl.SSLContext:
     context = create_urllib3_context()
     context.sslsocket_class = _SecureSocket
+    if ca_file:
+        # requests adds the public authorities to this context when it connects.
+        context.load_verify_locations(cafile=ca_file)
     return context
 
 
@@ -172,6 +180,6 @@ class GuardedAdapter(HTTPAdapter):
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
         """Make the pools; requests calls this."""
         self.poolmanager = urllib3.PoolManager(
-            num_pools=connections, maxsize=maxsize, block=block, ssl_context=_tls(), **kwargs
+            num_pools=connections, maxsize=maxsize, block=block, ssl_context=_tls(self._policy.ca_file), **kwargs
         )
         self.poolmanager.pool_classes_by_scheme = _guarded_pools(self._policy)

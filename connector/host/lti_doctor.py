@@ -76,7 +76,8 @@ def _our_keys(patient: Patient) -> Iterator[Finding]:
     url = f"{patient.runtime.settings.public_url}/lti/jwks.json"
     yield from _moodle_blocks(patient)
     try:
-        reply = _own_way(url).request("GET", url, headers={"Accept": "application/json"})
+        own = _own_way(url, patient.runtime.settings.ca_file)
+        reply = own.request("GET", url, headers={"Accept": "application/json"})
         keys = read_key_set(reply.body) if reply.status == 200 else {}
     except (KopirError, UnreadableKeySet):
         text = N_(
@@ -99,11 +100,11 @@ def _our_keys(patient: Patient) -> Iterator[Finding]:
     yield Finding(Level.OK, "our_keys", say(text, url=url))
 
 
-def _own_way(url: str) -> Outbound:
+def _own_way(url: str, ca_file: str) -> Outbound:
     """Return a session that may reach our own address, wherever it stands, and no other private one."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return Outbound(NetworkPolicy.from_setting((f"{parts.hostname}:{port}",)))
+    return Outbound(NetworkPolicy.from_setting((f"{parts.hostname}:{port}",), ca_file=ca_file))
 
 
 def _moodle_blocks(patient: Patient) -> Iterator[Finding]:

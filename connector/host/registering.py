@@ -29,7 +29,7 @@ from lti.tool.registration_configuration import PlatformConfiguration
 from lti.tool.registration_request import Asked, ToolDescription, build_request, what_to_ask
 
 PREVIEW = timedelta(hours=1)
-NAME = N_("Kopir: tests, labs, portfolio")
+NAME = N_("Tests, labs, portfolio")
 DESCRIPTION = N_("Online tests, virtual labs and portfolios; marks come back to the course.")
 log = get_logger("host.registering")
 
@@ -72,7 +72,7 @@ def outbound_for(runtime: Runtime, invited: Invitation) -> Outbound:
 
 def _policy(settings: Settings, invited: Invitation) -> NetworkPolicy:
     hosts = frozenset(invited.allow_hosts)
-    return NetworkPolicy.from_setting(settings.allow_private_networks, lambda: hosts)
+    return NetworkPolicy.from_setting(settings.allow_private_networks, lambda: hosts, settings.ca_file)
 
 
 def http_allowed(settings: Settings, invited: Invitation) -> Callable[[str], bool]:

@@ -76,7 +76,7 @@ def build_runtime(settings: Settings, clock: Clock = utc_now) -> Runtime:
     vault = Vault(settings.encryption_keys)
     registry = Registry(database)
     keys = Keys(database, vault)
-    policy = NetworkPolicy.from_setting(settings.allow_private_networks, registry.private_hosts)
+    policy = NetworkPolicy.from_setting(settings.allow_private_networks, registry.private_hosts, settings.ca_file)
     outbound = Outbound(policy)
     plugins, failures = load_plugins()
     return Runtime(

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify, make_response
+from flask import Blueprint, Response, jsonify, make_response, redirect
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.wrappers import Response as BaseResponse
 
 from connector.web.state import runtime
 
 blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/")
+def front() -> BaseResponse:
+    """Lead whoever types the bare address to the console; teachers and pupils come in from their LMS."""
+    return redirect("/console/", 303)
 
 
 @blueprint.get("/healthz")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 from connector.base.config import Settings, load_settings, with_driver
@@ -27,6 +28,7 @@ SAMPLES: dict[str, tuple[str, str, Any]] = {
     "languages": ("ru, kk", '["ru", "kk"]', ("ru", "kk")),
     "allow_private_networks": ("LMS.school.kz, 10.0.0.0/8", '["lms.school.kz", "10.0.0.0/8"]',
                                ("lms.school.kz", "10.0.0.0/8")),
+    "ca_file": (certifi.where(), f'"{certifi.where()}"', certifi.where()),
     "job_threads": ("4", "4", 4),
     "log_level": ("DEBUG", '"DEBUG"', "DEBUG"),
 }  # fmt: skip
@@ -123,6 +125,8 @@ BAD = [
     ("DATABASE_SERVICE_URL", "x", "postgresql://"),
     ("DATABASE_OWNER_URL", "x", "postgresql://"),
     ("BROKER_URL", "localhost:6379", "redis://"),
+    ("CA_FILE", "/nowhere/school-ca.pem", "PEM"),
+    ("CA_FILE", __file__, "PEM"),
 ]
 
 

@@ -406,6 +406,14 @@ def test_certificate_nobody_vouches_for_is_refused_by_name(tls: ssl.SSLContext) 
         assert server.requests == []
 
 
+def test_authority_of_the_schools_own_is_trusted_when_its_file_is_named(tls: ssl.SSLContext, certificate: Path) -> None:
+    policy = NetworkPolicy(everything=True, ca_file=str(certificate))
+    with raw_server(reply(), tls) as server:
+        assert Outbound(policy).request("GET", f"https://localhost:{server.port}/").text == "ok"
+        with pytest.raises(Retriable, match="certificate"):
+            anywhere().request("GET", f"https://localhost:{server.port}/")
+
+
 @pytest.mark.usefixtures("trusted")
 def test_trusted_certificate_serves_its_own_name_only(tls: ssl.SSLContext) -> None:
     with raw_server(reply(), tls) as server:

@@ -94,6 +94,7 @@ def test_forwarded_headers_of_as_many_proxies_as_are_trusted_are_believed(site: 
 
 
 def test_health_is_told_while_the_process_lives_and_readiness_only_when_it_can_serve(site: Site) -> None:
+    assert get(site, "/").headers["Location"] == "/console/"
     assert (get(site, "/healthz").status_code, get(site, "/healthz").json) == (200, {"status": "ok"})
     ready = get(site, "/readyz")
     assert (ready.status_code, ready.json) == (200, {"status": "ok", "problems": []})
@@ -198,8 +199,8 @@ HOSTILE = [
     "/static/../connector/app.py", "/static/..%2f..%2fpyproject.toml", "/static/%2e%2e/%2e%2e/pyproject.toml",
     "/static/p/probe/../templates/page.html", "/static/p/probe/..%2ftemplates%2fpage.html", "/static/p/../../app.py",
     "/static/p/nobody/x.js", "/static/p/probe//etc/passwd", "/static//etc/passwd", "/static/%00", "/%00", "/\\..\\..",
-    "/console/../lti/launch/..", "/l/%2e%2e/%2e%2e/", "/%ff%fe", "/" + "a" * 20000, "//evil.kz/", "/lti/launch/",
-    "/?lang=%00", "/.env", "/.git/config", "/lti", "/l", "/static/", "/static/p/",
+    "/console/../lti/launch/..", "/l/%2e%2e/%2e%2e/", "/%ff%fe", "/" + "a" * 20000, "//evil.kz/nothing", "/lti/launch/",
+    "/nothing?lang=%00", "/.env", "/.git/config", "/lti", "/l", "/static/", "/static/p/",
 ]  # fmt: skip
 
 
