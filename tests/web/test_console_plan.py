@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -64,6 +65,17 @@ def test_a_plan_is_seen_approved_written_and_empty_afterwards(database_place: Pl
         again = made.text()
         assert "There is nothing to write: both systems hold the same." in again
         assert "Nothing to do 5" in again
+
+
+def test_a_mark_the_lms_does_not_show_is_said_to_be_not_known(made: Console) -> None:
+    planned(made)
+    made.approve()
+    made.work()
+    left = made.bench.left
+    left.capabilities = replace(left.capabilities, results=replace(left.capabilities.results, hides=frozenset({"0"})))
+    left.marks[next(one for one in left.marks if one[1] == "u1")] = "0"
+    made.compare()
+    assert "Тегі1 Аты1 not known no change" in made.text()
 
 
 def test_a_mark_that_was_not_found_again_is_not_called_the_same(made: Console) -> None:
