@@ -13,11 +13,11 @@ from connector.web import (
     console,
     errors,
     health,
-    launched,
     lti,
     notices,
     platform,
     platform_services,
+    privacy,
     registration,
 )
 from connector.web.dispatch import MAX_UPLOAD_BYTES
@@ -33,7 +33,7 @@ def create_app(runtime_: Runtime) -> Flask:
     attach(app, runtime_)
     protect(app)
     errors.register(app)
-    for room in (lti, notices, registration, launched, console, health, platform, platform_services):
+    for room in (lti, notices, registration, privacy, console, health, platform, platform_services):
         app.register_blueprint(room.blueprint)
     app.add_url_rule("/static/p/<plugin_id>/<path:path>", "plugin_static", _plugin_static)
     hops = runtime_.settings.trusted_proxies

@@ -42,6 +42,7 @@ class LaunchReason(StrEnum):
     REPLAYED = "replayed"
     WRONG_VERSION = "wrong_version"
     WRONG_MESSAGE_TYPE = "wrong_message_type"
+    MESSAGE_NOT_OFFERED = "message_not_offered"
     MISSING_CLAIM = "missing_claim"
     MALFORMED_CLAIM = "malformed_claim"
     TARGET_MISMATCH = "target_mismatch"

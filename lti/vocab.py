@@ -59,6 +59,12 @@ class MessageType(StrEnum):
     DEEP_LINKING_RESPONSE = "LtiDeepLinkingResponse"
 
 
+# The draft of the data-privacy launch had no prefix, and platforms of that time send it so still.
+DATA_PRIVACY_DRAFT = "DataPrivacyLaunchRequest"
+# Known, and not offered: see docs/decisions on asset processors and licence agreements.
+NOT_OFFERED = frozenset({"LtiAssetProcessorSettingsRequest", "LtiReportReviewRequest", "LtiEulaRequest"})
+
+
 class NoticeType(StrEnum):
     """The notices a platform sends without a person (Platform Notification Service 1.0)."""
 

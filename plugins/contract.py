@@ -118,11 +118,12 @@ class Viewer:
 
 @dataclass(frozen=True)
 class Member:
-    """A person of the course, as the host knows them."""
+    """A person of the course, as the host knows them; ``groups`` are names of the LMS's groups, where it has some."""
 
     account_id: str
     name: str
     role: Role
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

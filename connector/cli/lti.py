@@ -11,6 +11,7 @@ from connector.base.i18n import N_, say
 from connector.cli.context import opened_runtime
 from connector.cli.lti_doctor import doctor
 from connector.cli.lti_keys import keys
+from connector.cli.lti_legacy import legacy
 from connector.cli.lti_notices import notices
 from connector.cli.lti_registration import approve, invite, remove, show_one
 from connector.cli.lti_selftest import selftest
@@ -90,5 +91,6 @@ lti.add_command(selftest)
 lti.add_command(doctor)
 lti.add_command(notices)
 lti.add_command(tools)
+lti.add_command(legacy)
 for command in (show_one, remove, approve):
     platforms.add_command(command)

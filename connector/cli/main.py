@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from connector.base.i18n import catalogue
-from connector.cli import console, demo, lti, mapping, people, plugin, server, sync, sync_settings
+from connector.cli import console, demo, lti, mapping, people, plugin, privacy, server, sync, sync_settings
 from connector.host.runtime import ROOT
 
 
@@ -20,5 +20,6 @@ def main() -> None:
 for command in (*server.commands, lti.lti, console.console, demo.demo, mapping.mapping, sync.sync, people.people):
     main.add_command(command)
 main.add_command(plugin.plugin)
+main.add_command(privacy.privacy)
 for command in (sync_settings.set_, sync_settings.accept_read_):
     sync.sync.add_command(command)

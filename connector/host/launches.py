@@ -18,6 +18,7 @@ from connector.db.prepared import Prepared
 from connector.db.tables.launches import account, context, launch, resource_link
 from connector.host.directory import School
 from connector.host.known import Known, look_up
+from connector.host.legacy import adopt, proven, remember
 from connector.host.links import ACTIVITY_PARAMETER, close_former, is_its_own
 from connector.host.nameless import course_of
 from connector.host.runtime import Runtime
@@ -40,6 +41,7 @@ class Admitted:
     school_id: str
     secret: str = field(repr=False)
     max_age: int
+    context_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,11 @@ def admit(runtime: Runtime, launched: Launch, school: School) -> Admitted:
     """
     now = runtime.clock()
     secret, launch_id = new_token(), new_id()
+    legacy, further = proven(runtime, launched)
     try:
         with runtime.database.school(school.id) as db:
+            if legacy is not None:
+                adopt(db, school.id, launched, legacy)
             names = _names(launched)
             course = course_of(db, school.id, launched, names)
             known = look_up(db, school.id, names if course is None else {**names, "context": course.id})
@@ -86,10 +91,12 @@ def admit(runtime: Runtime, launched: Launch, school: School) -> Admitted:
                 "account": account_id, "context": context_id, "resource_link": link_id,
                 "role": str(page_role(launched.roles)), "roles": list(launched.role_uris),
                 "language": language_of(launched, school), "target": launched.target_link_uri,
-                "details": _details(launched), "trace": [_check(check) for check in launched.trace],
+                "details": _details(launched), "trace": [_check(check) for check in (*launched.trace, *further)],
                 "created_at": now, "expires_at": now + SITTING,
             }  # fmt: skip
             _INSERT.do(db, values)
+            if legacy is not None:
+                remember(db, launched, legacy, values)
     except IntegrityError as error:
         if "nonce" not in str(error.orig):
             raise
@@ -98,7 +105,7 @@ def admit(runtime: Runtime, launched: Launch, school: School) -> Admitted:
             return_url=launched.presentation.return_url,
             registration_id=launched.registration.id,
         ) from error
-    return Admitted(launch_id, school.id, secret, int(SITTING.total_seconds()))
+    return Admitted(launch_id, school.id, secret, int(SITTING.total_seconds()), context_id)
 
 
 def was_let_in(runtime: Runtime, registration_id: str, nonce: str) -> bool:
@@ -206,6 +213,7 @@ def _details(launched: Launch) -> dict[str, Any]:
         "document_target": launched.presentation.document_target,
         "deployment_id": launched.deployment_id,
         "test_user": Role.TEST_USER in launched.roles,
+        "administrator": Role.ADMINISTRATOR in launched.roles,
         "for_user": launched.for_user.user_id if launched.for_user else None,
         "deep_linking": _settings(launched.deep_linking),
         **_told_by_variables(launched),

@@ -129,10 +129,11 @@ def _of(school_id: str, registration_id: str, deployment_id: str) -> ColumnEleme
     )
 
 
-class _Asked:
-    """Which deployments this process looked at lately, so that a launch costs nothing; safe between threads."""
+class Lately:
+    """What this process looked at lately, so that a launch costs nothing; safe between threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the clock."""
         self._clock = clock
         self._at: dict[tuple[str, ...], float] = {}
         self._lock = threading.Lock()
@@ -150,7 +151,7 @@ class _Asked:
             return False
 
 
-_asked = _Asked()
+_asked = Lately()
 
 
 def offer(runtime: Runtime, launched: Launch, school: School) -> None:

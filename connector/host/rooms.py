@@ -16,6 +16,7 @@ from connector.db.tables.launches import account, activity, launch, resource_lin
 from connector.db.tables.launches import result as result_table
 from connector.db.types import canonical, dump_json
 from connector.db.upsert import upsert
+from connector.host.groups import groups_of
 from connector.host.launches import Session
 from connector.host.runtime import Runtime
 from connector.host.tools.choosing import read_chosen
@@ -302,10 +303,11 @@ def _members(db: Connection, school_id: str, context_id: str | None) -> list[Mem
         .where(account.c.school_id == school_id, launch.c.context == context_id)
         .distinct()
     )
+    groups = groups_of(db, school_id, context_id)
     people: dict[str, Member] = {}
     for row in db.execute(query):
         role = Role(row.role)
         # Whoever taught here once is no pupil, whatever another launch said.
         if row.id not in people or role is Role.TEACHER:
-            people[row.id] = Member(row.id, row.display_name, role)
+            people[row.id] = Member(row.id, row.display_name, role, groups.get(row.id, ()))
     return sorted(people.values(), key=lambda member: (member.role is not Role.PUPIL, member.name))

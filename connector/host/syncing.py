@@ -26,6 +26,7 @@ from connector.base.i18n import N_, say
 from connector.base.outbound import Outbound
 from connector.db.tables.launches import account, context, launch
 from connector.host.nameless import NAMELESS
+from connector.host.rosters import Rosters
 from connector.host.runtime import Runtime
 from lti.tool.ports import Registration
 from plugins.contract import Role
@@ -144,6 +145,7 @@ class SystemsByKey:
             self._runtime.token_source,
             platform,
             staff=lambda: _staff(self._runtime, side.school, registration.issuer),
+            rosters=Rosters(self._runtime, side.school),
             clock=self._runtime.clock,
         )
 

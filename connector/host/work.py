@@ -9,6 +9,8 @@ from multiprocessing import util
 
 from connector.base.errors import Fatal
 from connector.base.i18n import N_, say
+from connector.host.groups import READ_GROUPS, groups_handler
+from connector.host.healing import on_context_copy
 from connector.host.notices import SUBSCRIBE, TAKE_NOTICE, ContextCopied, notice_handler, subscribe_handler
 from connector.host.rooms import PLUGIN_JOB, SchoolRoom
 from connector.host.rotation import ROTATE_KEYS, rotation_handler
@@ -24,7 +26,7 @@ from sync.scores.deliver import DELIVER_SCORES
 
 STOP_SECONDS = 15.0
 # Who is told when an LMS says that a course was copied.
-ON_CONTEXT_COPY: tuple[ContextCopied, ...] = ()
+ON_CONTEXT_COPY: tuple[ContextCopied, ...] = (on_context_copy,)
 
 
 def make_handlers(runtime: Runtime) -> Handlers:
@@ -35,6 +37,7 @@ def make_handlers(runtime: Runtime) -> Handlers:
     handlers.add(ROTATE_KEYS, rotation_handler(runtime))
     handlers.add(TAKE_NOTICE, notice_handler(runtime, ON_CONTEXT_COPY))
     handlers.add(SUBSCRIBE, subscribe_handler(runtime))
+    handlers.add(READ_GROUPS, groups_handler(runtime))
     for kind, handler in sync_handlers(runtime).items():
         handlers.add(kind, handler)
     return handlers

@@ -87,6 +87,17 @@ def address(base: str, path: str = "", **query: str) -> str:
     return f"{text}?{urlencode(query)}" if query else text
 
 
+def session_of() -> Session:
+    """Return the session of the request; the guard has let no other in."""
+    session: Session = g.session
+    return session
+
+
+def frame_of(session: Session) -> Frame:
+    """Return what stands around a page of the host's own."""
+    return _frame(session, None, "")
+
+
 def _visit(session: Session, plugin_id: str, placed: Activity | None, link: Callable[..., str]) -> LaunchVisit:
     return LaunchVisit(runtime(), session, plugin_id, placed, link)
 
@@ -101,6 +112,8 @@ def entry() -> WsgiResponse:
     session: Session = g.session
     if session.message_type == MessageType.DEEP_LINKING:
         return _choose(session)
+    if session.message_type == MessageType.DATA_PRIVACY:
+        return redirect(address("privacy"), 303)
     return _plugin_page(session, "")
 
 

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as WsgiResponse
 
 from connector.base.log import get_logger
 from connector.host.deployments import note_deployment
+from connector.host.groups import offer_groups
 from connector.host.launch_refusals import note_refusal
 from connector.host.launches import Admitted, admit, was_let_in
 from connector.host.notices import offer
@@ -79,6 +80,7 @@ def launch() -> WsgiResponse:
         note_refusal(here, refused)
         return _refuse(refused)
     offer(here, launched, school)
+    offer_groups(here, launched, school.id, admitted.context_id)
     log.info("launch", launch=admitted.launch_id, school=admitted.school_id, kind=str(launched.message_type))
     return _enter(admitted, name)
 

@@ -264,7 +264,8 @@ def parse_deep_linking(claims: Mapping[str, Any]) -> DeepLinkingSettings | None:
 def parse_for_user(claims: Mapping[str, Any]) -> ForUser | None:
     """Return whose work is looked at, or None."""
     value = section(claims, Claim.FOR_USER)
-    user_id = text(value.get("user_id"))
+    # The draft of the data-privacy launch says ``id``.
+    user_id = text(value.get("user_id")) or text(value.get("id"))
     roles = value.get("roles")
     if user_id is None:
         return None

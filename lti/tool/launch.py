@@ -17,6 +17,8 @@ from lti.tool.roles import Role, parse_roles
 from lti.tool.wire import text
 from lti.vocab import Claim, MessageType
 
+_OF_A_LINK = (MessageType.RESOURCE_LINK, MessageType.SUBMISSION_REVIEW)
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -28,12 +30,12 @@ class Launch:
     Attributes:
         registration: Whose launch it is.
         deployment_id: Which deployment of that platform.
-        message_type: Resource link, deep linking or submission review.
+        message_type: Resource link, deep linking, submission review or data privacy.
         subject: The person's ``sub``; unique within the issuer; None when anonymous.
         roles: The known roles.
         role_uris: Every role as sent.
         context: The course, or None.
-        resource_link: The placement; None in deep linking.
+        resource_link: The placement; None in deep linking and data privacy.
         target_link_uri: The address launched, equal to the login's.
         names: Name and e-mail, as far as sent.
         locale: The user's language at the platform (``locale``, else the presentation's).
@@ -43,7 +45,7 @@ class Launch:
         groups: Addresses of the course's groups, or None.
         notices: Where notices can be asked for, or None.
         deep_linking: What the picker may answer, only in deep linking.
-        for_user: Whose work is reviewed, or None.
+        for_user: Whose work is reviewed, or whom a data-privacy launch is about; or None.
         presentation: How the tool is shown, and the return address.
         platform: Which product launched.
         lis: SIS ids.
@@ -139,7 +141,7 @@ def validate_launch(
         roles=parse_roles(role_uris),
         role_uris=role_uris,
         context=c.parse_context(claims),
-        resource_link=None if kind is MessageType.DEEP_LINKING else c.parse_resource_link(claims),
+        resource_link=c.parse_resource_link(claims) if kind in _OF_A_LINK else None,
         target_link_uri=target,
         names=c.parse_names(claims),
         locale=text(claims.get("locale")) or presentation.locale,

@@ -26,6 +26,7 @@ CORE_USER = "LTI Core 1.3 §5.3.6"
 CORE_ROLES = "LTI Core 1.3 §5.3.7"
 CORE_CLAIMS = "LTI Core 1.3 §5.4"
 DEEP_LINKING = "Deep Linking 2.0 §4.4.1"
+DATA_PRIVACY = "Data Privacy Launch (draft), for_user"
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,12 @@ REFUSALS: dict[LaunchReason, Refusal] = {
     LaunchReason.WRONG_VERSION: Refusal(_STRANGE, N_("The message is not of LTI version 1.3.0."), CORE_VERSION),
     LaunchReason.WRONG_MESSAGE_TYPE: Refusal(
         _TELL, N_("Messages of the type {message_type} are not served."), CORE_MESSAGE
+    ),
+    LaunchReason.MESSAGE_NOT_OFFERED: Refusal(
+        N_("This service is not offered here. Tests, labs and portfolios open from your course as before."),
+        N_("The LMS sent {message_type}. Kopir checks no submitted files and has no licence agreement to accept: take "
+           "these placements off the tool in the LMS."),
+        CORE_MESSAGE,
     ),
     LaunchReason.MISSING_CLAIM: Refusal(_STRANGE, N_("The launch has no {claim}."), CORE_CLAIMS),
     LaunchReason.MALFORMED_CLAIM: Refusal(

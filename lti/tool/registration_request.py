@@ -26,6 +26,7 @@ MESSAGES = (
     MessageType.RESOURCE_LINK,
     MessageType.DEEP_LINKING,
     MessageType.SUBMISSION_REVIEW,
+    MessageType.DATA_PRIVACY,
 )
 NOTICES = (NoticeType.HELLO, NoticeType.CONTEXT_COPY)
 # Where a teacher picks an activity, by the last part of the placement's name: the specification's and Canvas's.

@@ -16,15 +16,20 @@ from typing import Any
 from connector.base.secrets import Signer, fingerprint
 from lti.errors import Check, KeyUnavailable, LaunchReason, LaunchRefused, Outcome
 from lti.tool import refusals as r
-from lti.tool.claims import MAX_ID, parse_deep_linking, parse_resource_link, web_address
+from lti.tool.claims import MAX_ID, parse_deep_linking, parse_for_user, parse_resource_link, web_address
 from lti.tool.login import STATE_SECONDS, LoginState, read_state
 from lti.tool.ports import KeySource, Registration
 from lti.tool.signature import ALGORITHM, FOREIGN_KEY_HEADERS, NotAToken, WrongSignature, read_header, verify
-from lti.vocab import VERSION, Claim, MessageType
+from lti.vocab import DATA_PRIVACY_DRAFT, NOT_OFFERED, VERSION, Claim, MessageType
 
 Deployments = Callable[[Registration, str], bool]
 
-ACCEPTED_MESSAGES = (MessageType.RESOURCE_LINK, MessageType.DEEP_LINKING, MessageType.SUBMISSION_REVIEW)
+ACCEPTED_MESSAGES = (
+    MessageType.RESOURCE_LINK,
+    MessageType.DEEP_LINKING,
+    MessageType.SUBMISSION_REVIEW,
+    MessageType.DATA_PRIVACY,
+)
 KNOWN_ERRORS = frozenset(
     {"invalid_request", "invalid_scope", "unauthorized_client", "access_denied", "unsupported_response_type",
      "server_error", "temporarily_unavailable", "login_required", "interaction_required", "consent_required",
@@ -210,6 +215,10 @@ def check_message(claims: Mapping[str, Any], trace: Trace) -> MessageType:
     trace.note("version", r.CORE_VERSION)
     if kind is None:
         raise trace.fail(LaunchReason.MISSING_CLAIM, "message_type", r.CORE_MESSAGE, claim="message_type")
+    if kind == DATA_PRIVACY_DRAFT:
+        kind = MessageType.DATA_PRIVACY
+    if isinstance(kind, str) and kind in NOT_OFFERED:
+        raise trace.fail(LaunchReason.MESSAGE_NOT_OFFERED, "message_type", message_type=kind)
     if kind not in ACCEPTED_MESSAGES:
         raise trace.fail(LaunchReason.WRONG_MESSAGE_TYPE, "message_type", message_type=str(kind)[:60])
     trace.note("message_type", r.CORE_MESSAGE)
@@ -282,6 +291,11 @@ def check_payload(claims: Mapping[str, Any], kind: MessageType, trace: Trace) ->
             name = "deep_linking_settings"
             raise trace.fail(LaunchReason.MISSING_CLAIM, name, r.DEEP_LINKING, claim=name)
         trace.note("deep_linking_settings", r.DEEP_LINKING)
+        return
+    if kind is MessageType.DATA_PRIVACY:
+        # It is about a person, not about a link; without for_user about the one who launched.
+        told = parse_for_user(claims) is not None
+        trace.note("for_user", r.DATA_PRIVACY, Outcome.PASSED if told else Outcome.ABSENT)
         return
     if parse_resource_link(claims) is None:
         raise trace.fail(LaunchReason.MISSING_CLAIM, "resource_link", r.CORE_LINK, claim="resource_link.id")

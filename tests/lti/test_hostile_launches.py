@@ -345,10 +345,18 @@ def test_a_nonce_seen_before_is_refused_by_whoever_spends_it():
 
 
 @pytest.mark.parametrize(
-    "kind", ["LtiDeepLinkingResponse", "DataPrivacyLaunchRequest", "x", 5, ["LtiResourceLinkRequest"]]
+    "kind", ["LtiDeepLinkingResponse", "LtiContextLaunchRequest", "x", 5, ["LtiResourceLinkRequest"], {}]
 )
-def test_other_messages_are_refused(kind):
+def test_core_other_messages_are_refused(kind):
     assert reason(MESSAGE_TYPE=kind) is R.WRONG_MESSAGE_TYPE
+
+
+@pytest.mark.parametrize("kind", ["LtiAssetProcessorSettingsRequest", "LtiReportReviewRequest", "LtiEulaRequest"])
+def test_asset_processor_and_licence_messages_are_refused_politely_with_the_way_back(kind):
+    error = refused(MESSAGE_TYPE=kind, RESOURCE_LINK=None)
+    assert error.launch_reason is R.MESSAGE_NOT_OFFERED
+    assert error.message.values["message_type"] == kind
+    assert error.return_url
 
 
 def test_an_unknown_deployment_is_refused_and_named():

@@ -15,9 +15,10 @@ from connector.base.i18n import N_, say
 from connector.base.outbound import Outbound
 from connector.db.types import canonical
 from lti.tool import ags
-from lti.tool.nrps import Member, NamesAndRolesService
+from lti.tool.nrps import Member, NamesAndRolesService, Roster
 from lti.tool.ports import Registration
 from lti.tool.roles import Role as LtiRole
+from lti.tool.rosters import RosterStore, follow
 from lti.tool.tokens import TokenSource
 from sync.model import AcademicSession, AttendanceMark, Group, Lesson, LineItem, Person, Result, Role
 from sync.systems.contract import (
@@ -100,6 +101,7 @@ class LtiAdvantageSystem:
         platform: Platform,
         *,
         staff: Callable[[], frozenset[str]] = frozenset,
+        rosters: RosterStore | None = None,
         clock: Clock = utc_now,
     ) -> None:
         """Take the session, the tokens and whose courses they are.
@@ -110,8 +112,11 @@ class LtiAdvantageSystem:
             tokens: Access tokens.
             platform: The deployment and its courses.
             staff: Users who launched as teachers or assistants. Moodle's roster calls an assistant a Learner.
+            rosters: Where rosters are kept between two reads, for LMSs that tell what changed since.
             clock: Our clock.
         """
+        self._rosters = rosters
+        self._clock = clock
         self._key = key
         self._http = ClockedOutbound(http, clock)
         whose = (platform.registration, platform.deployment_id)
@@ -144,7 +149,7 @@ class LtiAdvantageSystem:
             return self._nothing("not_offered")
         at = self._http.now()
         try:
-            roster = self._nrps.read_members(url)
+            roster = self._roster(url)
         except KopirError as error:
             return Read((), of_error(error), at, error.reason)
         staff = self._staff()
@@ -154,6 +159,11 @@ class LtiAdvantageSystem:
             return Read(people, Evidence.PARTIAL, at, reason)
         evidence, reason = of_count(sum(one.role is Role.PUPIL for one in people), scope.known_people)
         return Read(people, evidence, at, reason)
+
+    def _roster(self, url: str) -> Roster:
+        if self._rosters is None:
+            return self._nrps.read_members(url)
+        return follow(self._nrps, url, self._rosters, self._clock())
 
     def read_lessons(self, scope: Scope) -> Read[Lesson]:
         """Offer none: LTI knows no timetable."""
