@@ -19,6 +19,7 @@ from connector.web import (
     platform_services,
     privacy,
     registration,
+    shared,
 )
 from connector.web.dispatch import MAX_UPLOAD_BYTES
 from connector.web.security import protect
@@ -33,7 +34,7 @@ def create_app(runtime_: Runtime) -> Flask:
     attach(app, runtime_)
     protect(app)
     errors.register(app)
-    for room in (lti, notices, registration, privacy, console, health, platform, platform_services):
+    for room in (lti, notices, registration, privacy, console, health, platform, platform_services, shared):
         app.register_blueprint(room.blueprint)
     app.add_url_rule("/static/p/<plugin_id>/<path:path>", "plugin_static", _plugin_static)
     hops = runtime_.settings.trusted_proxies

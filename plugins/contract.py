@@ -27,6 +27,7 @@ from connector.db.types import Instant, Json, Key, Mark
 __all__ = [
     "N_",
     "Activity",
+    "Dates",
     "Download",
     "Health",
     "Instant",
@@ -35,6 +36,8 @@ __all__ = [
     "Key",
     "Manifest",
     "Mark",
+    "Material",
+    "MaterialKind",
     "Member",
     "Message",
     "NotFound",
@@ -138,13 +141,90 @@ class Activity:
 
 
 @dataclass(frozen=True)
+class Dates:
+    """When an activity can be opened and when work can be handed in, aware UTC; None where nothing was said."""
+
+    opens_at: datetime | None = None
+    closes_at: datetime | None = None
+    submit_from: datetime | None = None
+    submit_until: datetime | None = None
+
+    def may_work(self, now: datetime) -> bool:
+        """Tell whether a pupil may begin or go on working at an instant."""
+        begins = [moment for moment in (self.opens_at, self.submit_from) if moment is not None]
+        return all(now >= moment for moment in begins) and (self.ends_at is None or now <= self.ends_at)
+
+    @property
+    def begins_at(self) -> datetime | None:
+        """The instant before which nobody works, or None."""
+        begins = [moment for moment in (self.opens_at, self.submit_from) if moment is not None]
+        return max(begins, default=None)
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """The instant after which nobody works, or None."""
+        ends = [moment for moment in (self.closes_at, self.submit_until) if moment is not None]
+        return min(ends, default=None)
+
+
+@dataclass(frozen=True)
 class Placement:
-    """What the picker hands the host: the host makes the activity and, with a maximum, the grade column."""
+    """What the picker hands the host: the host makes the activity and, with a maximum, the grade column.
+
+    Attributes:
+        title: Its name in the course.
+        settings: The plugin's own.
+        score_maximum: Points of full work; None gives no mark and no column.
+        tag: What kind of work it is for the journal.
+        text: Description, plain text.
+        dates: Wished dates; an LMS may take them or not. What it then says comes with every visit.
+        grades_released: Whether pupils see the mark in the LMS at once; None leaves it to the LMS.
+        own_window: The activity wants a window of its own, where the LMS offers one.
+    """
 
     title: str
     settings: Mapping[str, Any]
     score_maximum: Decimal | None = None
     tag: str = ""
+    text: str = ""
+    dates: Dates = Dates()
+    grades_released: bool | None = None
+    own_window: bool = False
+
+
+class MaterialKind(StrEnum):
+    """What a picker may put into a course besides activities, by Deep Linking's own names."""
+
+    LINK = "link"
+    FILE = "file"
+    HTML = "html"
+    IMAGE = "image"
+
+
+@dataclass(frozen=True)
+class Material:
+    """Something for the course's page that launches nothing: everybody who sees the page sees it.
+
+    No pupil's name or work belongs in it: the LMS keeps it, and the host serves its content to whoever has the
+    address. An HTML material is made harmless before it leaves.
+
+    Attributes:
+        kind: What it is; place only kinds of ``Visit.accepts``.
+        title: Its name in the course.
+        html: The piece of a page, for HTML.
+        content: The bytes the host serves, for FILE, IMAGE and LINK; at most 5 MB.
+        media_type: Of the content.
+        filename: Of the content.
+        text: Description, plain text.
+    """
+
+    kind: MaterialKind
+    title: str
+    html: str = ""
+    content: bytes = b""
+    media_type: str = ""
+    filename: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -285,7 +365,7 @@ class Download:
 class Placed:
     """The picker is done: the host makes the activities and goes back to the LMS."""
 
-    placements: tuple[Placement, ...]
+    placements: tuple[Placement | Material, ...]
 
 
 @dataclass(frozen=True)
@@ -418,6 +498,14 @@ class Visit(Room, Protocol):
     @property
     def activity(self) -> Activity | None:
         """The activity that was launched; None in the picker."""
+
+    @property
+    def accepts(self) -> frozenset[MaterialKind]:
+        """Which materials the LMS takes; none outside the picker."""
+
+    @property
+    def dates(self) -> Dates:
+        """The dates of the activity, as the LMS told them at this launch."""
 
     @property
     def review_of(self) -> str | None:

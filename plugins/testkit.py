@@ -26,6 +26,8 @@ from connector.db.database import Database
 from connector.db.tables.registry import school
 from plugins.contract import (
     Activity,
+    Dates,
+    MaterialKind,
     Member,
     NotFound,
     Outcome,
@@ -174,7 +176,7 @@ class TestRoom:
     def visit(
         self, member: Member, activity: Activity | None = None, language: str = "en", review_of: str | None = None
     ) -> TestVisit:
-        """Let a person in."""
+        """Let a person in; set ``accepts`` and ``dates`` of the visit where a test needs them."""
         return TestVisit(self, Viewer(member.account_id, member.role, member.name, language), activity, review_of)
 
 
@@ -189,6 +191,8 @@ class TestVisit:
         self.viewer = viewer
         self.activity = activity
         self.review_of = review_of
+        self.accepts: frozenset[MaterialKind] = frozenset()
+        self.dates = Dates()
 
     def __getattr__(self, name: str) -> Any:
         """Everything else is the room's."""

@@ -238,7 +238,7 @@ def deep_linking_of(session: Session) -> DeepLinkingSettings | None:
     kept = session.details.get("deep_linking")
     if kept is None:
         return None
-    sets = {name: frozenset(kept[name]) for name in ("accept_types", "accept_targets")}
+    sets = {name: frozenset(kept.get(name, ())) for name in ("accept_types", "accept_targets", "accept_media_types")}
     return DeepLinkingSettings(**{**kept, **sets})
 
 

@@ -17,12 +17,15 @@ from connector.db.tables.launches import result as result_table
 from connector.db.types import canonical, dump_json
 from connector.db.upsert import upsert
 from connector.host.groups import groups_of
-from connector.host.launches import Session
+from connector.host.launches import Session, deep_linking_of
 from connector.host.runtime import Runtime
 from connector.host.tools.choosing import read_chosen
 from connector.host.tools.shown import outside_tools, tool_columns
+from lti.tool.variables import dates_of
 from plugins.contract import (
     Activity,
+    Dates,
+    MaterialKind,
     Member,
     Outcome,
     OutsideTool,
@@ -154,6 +157,19 @@ class LaunchVisit(SchoolRoom):
         return self._activity
 
     @property
+    def accepts(self) -> frozenset[MaterialKind]:
+        """Which materials the LMS takes back from the picker."""
+        settings = deep_linking_of(self._session)
+        taken = frozenset() if settings is None else settings.accept_types
+        return frozenset(kind for kind in MaterialKind if kind in taken)
+
+    @property
+    def dates(self) -> Dates:
+        """The activity's dates, as the LMS filled them in at this launch."""
+        told = dates_of(self._session.details.get("variables") or {})
+        return Dates(told.available_from, told.available_until, told.submit_from, told.submit_until)
+
+    @property
     def review_of(self) -> str | None:
         """The pupil whose work the LMS asked to review."""
         sub = self._session.details.get("for_user")
@@ -207,9 +223,11 @@ def to_activity(row: Row[Any]) -> Activity:
     return Activity(row.id, row.plugin, row.title, row.settings, maximum)
 
 
-def make_activity(db: Connection, session: Session, plugin_id: str, placement: Placement, now: datetime) -> Activity:
-    """Make an activity from what the picker placed."""
-    activity_id = new_id()
+def make_activity(
+    db: Connection, session: Session, plugin_id: str, placement: Placement, now: datetime, activity_id: str = ""
+) -> Activity:
+    """Make an activity from what the picker placed; its id may have been given out before."""
+    activity_id = activity_id or new_id()
     maximum = placement.score_maximum
     values = {
         "school_id": session.school_id, "id": activity_id, "plugin": plugin_id, "context": session.context,

@@ -10,7 +10,8 @@ from flask import Blueprint, abort, g, make_response, redirect, render_template,
 from werkzeug.wrappers import Response as WsgiResponse
 
 from connector.base.i18n import LANGUAGES, N_, translate
-from connector.host.deep_linking import answer
+from connector.host import basket
+from connector.host.deep_linking import answer, settings_of
 from connector.host.healing import Question, heal, open_copy, questioned, take_over
 from connector.host.launches import (
     SITTING,
@@ -29,7 +30,7 @@ from connector.web.state import COOKIE, browser_language, runtime
 from connector.web.tools import tool_page
 from lti.tool.deep_linking import DeepLinkingResponse
 from lti.vocab import MessageType
-from plugins.contract import Activity, OpenTool, Placed, Placement, Plugin, Role
+from plugins.contract import Activity, Material, OpenTool, Placed, Placement, Plugin, Role
 
 blueprint = Blueprint("launched", __name__, url_prefix="/l/<launch_id>")
 _NO_SESSION = N_("This page is not open any more")
@@ -195,10 +196,12 @@ def _choose(session: Session) -> WsgiResponse:
         return _not_ready(session)
     offered = [plugin for plugin in runtime().plugins.values() if any(route.in_picker for route in plugin.routes())]
     frame = _frame(session, None, "")
-    deep = session.message_type == MessageType.DEEP_LINKING
-    return make_response(
-        render_template("kopir/choose.html", **frame.values(), plugins=offered, pick=address, deep=deep)
-    )
+    settings = settings_of(runtime(), session)
+    held = basket.basket_of(session)
+    several = settings is not None and settings.accept_multiple
+    values = {"plugins": offered, "pick": address, "deep": settings is not None, "several": several, "basket": held,
+              "collecting": bool(several and (held or request.args.get("several")))}  # fmt: skip
+    return make_response(render_template("kopir/choose.html", **frame.values(), **values))
 
 
 def _not_ready(session: Session) -> WsgiResponse:
@@ -214,20 +217,43 @@ def picker(plugin_id: str, path: str) -> WsgiResponse:
     deep = session.message_type == MessageType.DEEP_LINKING
     if plugin is None or not (deep or (session.resource_link and session.activity_id is None)):
         abort(404)
-    visit = _visit(session, plugin_id, None, partial(address, f"pick/{plugin_id}/"))
+    visit = _visit(session, plugin_id, None, partial(_picker_address, plugin_id))
     return _serve(session, plugin, visit, path or "pick", picking=True)
 
 
-def _place(session: Session, plugin_id: str, placements: tuple[Placement, ...]) -> WsgiResponse:
+def _picker_address(plugin_id: str, path: str = "", **query: str) -> str:
+    """Return an address of a plugin's picker; who collects several things goes on collecting."""
+    more = {"several": "1"} if request.values.get("several") else {}
+    return address(f"pick/{plugin_id}/", path, **{**query, **more})
+
+
+def _place(session: Session, plugin_id: str, placed: tuple[Placement | Material, ...]) -> WsgiResponse:
     here = runtime()
-    with here.database.school(session.school_id) as db:
-        made = [(make_activity(db, session, plugin_id, one, here.clock()), one) for one in placements]
-        if session.message_type == MessageType.DEEP_LINKING:
-            # Signed before the commit: what the LMS will not take is not kept either.
-            return _return(session, answer(here, session, made))
-        if session.resource_link:
-            bind_activity(db, session.school_id, session.resource_link, made[0][0].id)
+    if session.message_type == MessageType.DEEP_LINKING:
+        chosen = basket.choose(here, session, plugin_id, placed)
+        if request.values.get("several"):
+            basket.put(here, session, chosen)
+            return redirect(address("", several="1"), 303)
+        return _return(session, answer(here, session, chosen))
+    activities = [one for one in placed if isinstance(one, Placement)]
+    if activities and session.resource_link:
+        with here.database.school(session.school_id) as db:
+            made = make_activity(db, session, plugin_id, activities[0], here.clock())
+            bind_activity(db, session.school_id, session.resource_link, made.id)
     return redirect(address(""), 303)
+
+
+@blueprint.post("/basket")
+def change_basket() -> WsgiResponse:
+    """Send everything that was chosen to the LMS, or take one thing out of it."""
+    session: Session = g.session
+    if deep_linking_of(session) is None or session.role is not Role.TEACHER:
+        abort(404)
+    out = request.form.get("out", "")
+    if not out.isdecimal():
+        return _return(session, answer(runtime(), session, basket.basket_of(session)))
+    basket.take_out(runtime(), session, int(out[:4]))
+    return redirect(address("", several="1"), 303)
 
 
 @blueprint.post("/cancel")

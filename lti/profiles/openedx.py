@@ -20,12 +20,18 @@ OPEN_EDX = Profile(
     integer_maximum=True,
     line_items_deletable=False,
     dynamic_registration=False,
+    item_types=("ltiResourceLink", "link", "html", "image"),
     quirks=(
         Quirk("timestamp_resolution", "As the generic profile; not measured.", _AGS),
         Quirk(
             "equal_timestamp_refused",
             "A score that is not newer is answered 400, not 409.",
             _SOURCE + "plugin/views.py",
+        ),
+        Quirk(
+            "item_types",
+            "Files are not taken.",
+            _SOURCE + "lti_1p3/deep_linking.py",
         ),
         Quirk("zero_omitted_in_results", "As the generic profile; not measured.", _AGS),
         Quirk("accepted_may_be_overridden", "As the generic profile; not measured.", _AGS),

@@ -71,6 +71,8 @@ class Profile:
         deployments_come_later: Registering makes no deployment; each school's is made afterwards.
         frame_sources: CSP sources that frame our pages besides the issuer's own origin.
         registration_extras: Further members of the tool configuration, by full name.
+        item_variables: Substitution variables it fills in custom parameters of placed links.
+        item_types: Content item types it takes, whatever it says; empty when it is believed.
         quirks: Why, and where to read it.
     """
 
@@ -109,6 +111,8 @@ class Profile:
     deployments_come_later: bool = False
     frame_sources: tuple[str, ...] = ()
     registration_extras: tuple[tuple[str, str], ...] = ()
+    item_variables: tuple[str, ...] = ()
+    item_types: tuple[str, ...] = ()
     quirks: tuple[Quirk, ...] = field(default=(), repr=False)
 
     def why(self, flag: str) -> Quirk | None:

@@ -62,8 +62,14 @@ MOODLE = Profile(
     key_set_blocked_by_default=True,
     scopes_granted_silently_cut=True,
     link_header_malformed=True,
+    item_variables=("Context.id.history",),
     score_errors=(ScoreError(400, "incorrect score received", "not_gradable"),),
     quirks=(
+        Quirk(
+            "item_variables",
+            "Context.id.history is filled in, ResourceLink.id.history and dates are not.",
+            _MOODLE + "mod/lti/locallib.php",
+        ),
         Quirk("timestamp_resolution", "Grades keep whole seconds, so two scores in one second answer 409.", _SCORES),
         Quirk("equal_timestamp_refused", "A repeated score has the stored grade's second and answers 409.", _SCORES),
         Quirk("orders_by_grade_time", "Compared with the grade's timemodified, which a teacher's edit moves.", _SCORES),
@@ -114,12 +120,24 @@ CANVAS = Profile(
     platform_storage=True,
     score_errors=(ScoreError(400, "last updated timestamp", "older_timestamp"),),
     deployments_come_later=True,
+    item_variables=(
+        "Context.id.history",
+        "ResourceLink.id.history",
+        "ResourceLink.available.startDateTime",
+        "ResourceLink.available.endDateTime",
+        "ResourceLink.submission.endDateTime",
+    ),
     frame_sources=("https://*.instructure.com",),
     registration_extras=(
         ("https://canvas.instructure.com/lti/privacy_level", "name_only"),
         ("https://canvas.instructure.com/lti/vendor", "Kopir"),
     ),
     quirks=(
+        Quirk(
+            "item_variables",
+            "Dates are the assignment's; what it does not know stays as it is written.",
+            "https://github.com/instructure/canvas-lms/blob/master/lib/lti/variable_expander.rb",
+        ),
         Quirk("score_errors", "An older timestamp is a 400 with this text, not a 409.", _CANVAS_SCORES),
         Quirk(
             "deployments_come_later",

@@ -108,6 +108,7 @@ class DeepLinkingSettings:
         title: Suggested title.
         text: Suggested description.
         data: Opaque text to send back, None when none was given.
+        accept_media_types: Media types of files, in lower case; empty when all are taken.
     """
 
     return_url: str
@@ -119,6 +120,7 @@ class DeepLinkingSettings:
     title: str | None = None
     text: str | None = None
     data: str | None = field(default=None, repr=False)
+    accept_media_types: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -258,7 +260,14 @@ def parse_deep_linking(claims: Mapping[str, Any]) -> DeepLinkingSettings | None:
         title=text(value.get("title")),
         text=text(value.get("text")),
         data=value["data"] if isinstance(value.get("data"), str) else None,
+        accept_media_types=_media_types(value.get("accept_media_types")),
     )
+
+
+def _media_types(value: object) -> frozenset[str]:
+    """Read ``accept_media_types``, a text parted by commas; some platforms send a list."""
+    parts = value.split(",") if isinstance(value, str) else texts(value)
+    return frozenset(part.strip().lower() for part in parts if part.strip())
 
 
 def parse_for_user(claims: Mapping[str, Any]) -> ForUser | None:

@@ -19,7 +19,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from plugins.contract import Activity, Outcome, Progress, Room, new_id
+from plugins.contract import Activity, Dates, Outcome, Progress, Room, new_id
 from plugins.online_test import tables as t
 from plugins.online_test.form import Form, draw, form_from_json, form_to_json
 from plugins.online_test.model import Question
@@ -28,6 +28,7 @@ from plugins.online_test.scoring import Answer, share, total
 from plugins.online_test.settings import GRACE, Release, Settings
 from plugins.online_test.store import Test, questions_of
 
+ALWAYS = Dates()
 CLOSE_JOB = "close_attempt"
 
 
@@ -120,25 +121,33 @@ def may_see_key(settings: Settings, attempts: Sequence[Attempt], released: datet
     return settings.release is Release.TEACHER and released is not None
 
 
-def start(room: Room, activity: Activity, settings: Settings, test: Test, account_id: str) -> bool:
-    """Open an attempt unless one is open already; return whether one is open now."""
+def start(
+    room: Room, activity: Activity, settings: Settings, test: Test, account_id: str, dates: Dates = ALWAYS
+) -> bool:
+    """Open an attempt unless one is open already; return whether one is open now.
+
+    Outside the dates the LMS set none is opened, and one that is open ends with them.
+    """
     with room.write() as db:
         close_overdue(room, db, attempts_of(db, room.school_id, activity.id, account_id))
         attempts = attempts_of(db, room.school_id, activity.id, account_id)
         if any(attempt.is_open for attempt in attempts):
             return True
-        if not may_start(settings, attempts, released_at(db, room.school_id, activity.id)):
+        released = released_at(db, room.school_id, activity.id)
+        if not may_start(settings, attempts, released) or not dates.may_work(room.now()):
             return False
-        _open(room, db, activity, settings, test, account_id, len(attempts) + 1)
+        _open(room, db, activity, settings, test, account_id, len(attempts) + 1, dates.ends_at)
     return True
 
 
 def _open(
-    room: Room, db: Connection, activity: Activity, settings: Settings, test: Test, account_id: str, number: int
-) -> None:
+    room: Room, db: Connection, activity: Activity, settings: Settings, test: Test, account_id: str, number: int,
+    ends_at: datetime | None,
+) -> None:  # fmt: skip
     now, attempt_id = room.now(), new_id()
     questions = questions_of(db, room.school_id, test.id)
-    deadline = now + timedelta(minutes=settings.minutes) if settings.minutes else None
+    limit = now + timedelta(minutes=settings.minutes) if settings.minutes else None
+    deadline = min((moment for moment in (limit, ends_at) if moment is not None), default=None)
     values = {
         "id": attempt_id,
         "activity_id": activity.id,

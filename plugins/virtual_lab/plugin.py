@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, delete, select
 
@@ -30,6 +32,7 @@ from plugins.contract import (
     Sandbox,
     Visit,
 )
+from plugins.virtual_lab.materials import offered_by
 from plugins.virtual_lab.ohm import (
     MAX_VOLTAGE,
     MAXIMUM,
@@ -43,7 +46,9 @@ from plugins.virtual_lab.ohm import (
 from plugins.virtual_lab.runs import Run, find_run, measure, start_run, submit
 from plugins.virtual_lab.tables import reading, run
 
+ZONE = ZoneInfo("Asia/Almaty")
 TAGS = ("fo", "sor")
+SUMMARY = N_("Ohm's law: each pupil measures a circuit of their own and hands in a report; it is scored at once.")
 LAWS = ("direct", "inverse", "none")
 
 
@@ -53,9 +58,7 @@ class VirtualLab:
     manifest = Manifest(
         id="virtual_lab",
         name=N_("Virtual lab"),
-        summary=N_(
-            "Ohm's law: each pupil measures a circuit of their own and hands in a report; it is scored at once."
-        ),
+        summary=SUMMARY,
         version="1",
         package=Path(__file__).parent,
     )
@@ -117,9 +120,12 @@ def _readings(db: Connection, school_id: str, run_id: str) -> Sequence[Any]:
 def pick(visit: Visit, request: Request) -> Response:
     """Ask for a name and what the mark counts as, and place the lab."""
     title, tag = request.value("title").strip(), request.value("tag", "fo")
+    offered = offered_by(visit.accepts)
     if request.method == "POST" and title and tag in TAGS:
-        return Placed((Placement(title[:200], {"lab": "ohm"}, MAXIMUM, tag),))
-    return Page("virtual_lab/pick.html", {"missing": request.method == "POST", "tag": tag})
+        lab = Placement(title[:200], {"lab": "ohm"}, MAXIMUM, tag, visit.t(SUMMARY))
+        return Placed((lab, *(offered[name](visit) for name in request.form.get("also", ()) if name in offered)))
+    values = {"missing": request.method == "POST", "tag": tag, "offered": tuple(offered)}
+    return Page("virtual_lab/pick.html", values)
 
 
 def _activity(visit: Visit) -> Activity:
@@ -139,10 +145,25 @@ def first_page(visit: Visit, request: Request) -> Response:
     with visit.read() as db:
         mine = _mine(visit, db)
     if mine is None:
-        return Page("virtual_lab/start.html", {"may_start": visit.viewer.role is Role.PUPIL, **_limits()})
+        may_start = visit.viewer.role is Role.PUPIL and visit.dates.may_work(visit.now())
+        return Page("virtual_lab/start.html", {"may_start": may_start, **_limits(), **_dates(visit)})
     if mine.submitted:
         return Page("virtual_lab/report.html", {"run": mine, "pupil": None, "maximum": MAXIMUM})
-    return Page("virtual_lab/bench_page.html", {"run": mine, "wrong": (), "answers": {}, "laws": LAWS, **_limits()})
+    return _bench_page(visit, mine)
+
+
+def _bench_page(
+    visit: Visit, mine: Run, wrong: Sequence[str] = (), answers: Mapping[str, str] | None = None, status: int = 200
+) -> Page:
+    values = {"run": mine, "wrong": wrong, "answers": answers or {}, "laws": LAWS, **_limits(), **_dates(visit)}
+    return Page("virtual_lab/bench_page.html", values, status)
+
+
+def _dates(visit: Visit) -> dict[str, Any]:
+    def moment(instant: datetime) -> str:
+        return f"{instant.astimezone(ZONE):%d.%m.%Y %H:%M}"
+
+    return {"dates": visit.dates, "now": visit.now(), "moment": moment}
 
 
 def _limits() -> dict[str, Any]:
@@ -157,7 +178,9 @@ def _limits() -> dict[str, Any]:
 
 
 def start(visit: Visit, request: Request) -> Response:
-    """Start the pupil's run."""
+    """Start the pupil's run, within the dates the LMS set."""
+    if not visit.dates.may_work(visit.now()):
+        return Redirect("")
     with visit.write() as db:
         start_run(visit, db, _activity(visit).id, visit.viewer.account_id)
     return Redirect("")
@@ -172,9 +195,10 @@ def take_reading(visit: Visit, request: Request) -> Response:
     """Measure at a voltage: JSON for the page's script, a plain form without one."""
     asked = request.json.get("voltage") if isinstance(request.json, dict) else request.value("voltage")
     voltage = read_voltage(str(asked))
+    in_time = visit.dates.may_work(visit.now())
     with visit.write() as db:
         mine = _mine(visit, db)
-        found = measure(visit, db, mine, voltage) if mine and voltage is not None else None
+        found = measure(visit, db, mine, voltage) if mine and voltage is not None and in_time else None
     if request.json is None:
         return Redirect("")
     if found is None:
@@ -191,11 +215,12 @@ def hand_in_report(visit: Visit, request: Request) -> Response:
         mine = _mine(visit, db)
         if mine is None:
             return NotFound()
+        if not mine.submitted and not visit.dates.may_work(visit.now()):
+            return _bench_page(visit, mine, (), answers, 409)
         if not wrong or mine.submitted:
             submit(visit, db, _activity(visit).id, mine, answers)
             return Redirect("")
-    values = {"run": mine, "wrong": wrong, "answers": answers, "laws": LAWS, **_limits()}
-    return Page("virtual_lab/bench_page.html", values, 422)
+    return _bench_page(visit, mine, wrong, answers, 422)
 
 
 def _course(visit: Visit) -> Response:

@@ -342,16 +342,6 @@ def test_cancel_is_an_empty_answer_and_makes_nothing(site: Site, lms: Lms) -> No
     assert stored(site, activity) == 0
 
 
-def test_what_the_lms_does_not_take_is_not_kept(site: Site, lms: Lms) -> None:
-    client = site.client()
-    path = site.enter(client, lms, **deep_linking(lms, accept_multiple=False))
-    token = token_of(get(client, path))
-    answer = post(client, path + "pick/probe/pick", token, title="x", count="2")
-    assert answer.status_code == 400
-    assert "<h1" in answer.text
-    assert stored(site, activity) == 0
-
-
 def test_pupil_s_deep_linking_request_offers_nothing(site: Site, lms: Lms) -> None:
     client = site.client()
     path = site.enter(client, lms, **{**deep_linking(lms), "ROLES": [LEARNER]})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, Index, Integer, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, Index, Integer, LargeBinary, Text, UniqueConstraint
 
 from connector.db.schema import ref, school_table
 from connector.db.types import Instant, Json, Key
@@ -105,6 +105,19 @@ ticket = school_table(
     Column("path", Text, nullable=False),
     Column("expires_at", Instant, nullable=False),
     key=("hash",),
+)
+
+shared_file = school_table(
+    "shared_file",
+    # What a teacher put on a course's page; whoever has the address may read it.
+    Column("secret_hash", Key, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("media_type", Key, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("created_by", Key),
+    Column("created_at", Instant, nullable=False),
+    # Null for what an LMS links to instead of fetching it.
+    Column("expires_at", Instant),
 )
 
 activity = school_table(

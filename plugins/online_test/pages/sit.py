@@ -66,7 +66,9 @@ def home(visit: Visit) -> Page:
         "last": next((attempt for attempt in reversed(mine) if not attempt.is_open), None),
         "closed": " ".join(attempt.id for attempt in mine if not attempt.is_open),
         "percent": percent(best.score or best.score_maximum * 0, best.score_maximum) if best else "",
-        "can_start": a.may_start(settings, mine, released),
+        "can_start": a.may_start(settings, mine, released) and visit.dates.may_work(visit.now()),
+        "dates": visit.dates,
+        "now": visit.now(),
         "left": settings.attempts - len(mine),
         "key": a.may_see_key(settings, mine, released),
         "delivery": DELIVERY.get(delivery, "") if best else "",
@@ -95,7 +97,7 @@ def start(visit: Visit, request: Request) -> Response:
     found = placed(visit)
     if found is None:
         return missing()
-    opened = a.start(visit, *found, visit.viewer.account_id)
+    opened = a.start(visit, *found, visit.viewer.account_id, visit.dates)
     return Redirect("sit" if opened else "")
 
 
