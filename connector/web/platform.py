@@ -139,7 +139,10 @@ def choice() -> WsgiResponse:
         return _page(error.message, 400)
     allow_framing(here.registry.frame_origins(taken.school_id))
     language = browser_language()
-    return make_response(render_template("kopir/tool_chosen.html", lang=language, t=_words(language), taken=taken))
+    values = {"lang": language, "t": _words(language), "taken": taken}
+    response = make_response(render_template("kopir/tool_chosen.html", **values))
+    response.headers.add("Set-Cookie", clear_cookie(taken.cookie, path=PATH))
+    return response
 
 
 @blueprint.post("/platform/token")

@@ -3,7 +3,7 @@
 The web layer talks to `lti.platform.platform.LtiPlatform`; what must be remembered is asked for through the
 Protocols of `lti.platform.records`. The library's services (AGS, NRPS) and its ``framework`` package are not reachable.
 
-What the bare library does, and what happens here:
+What the bare library does, and what happens here (each shown both ways in ``tests/lti_platform/test_faults.py``):
 
 ============================ ============================================== =====================================
 fault                        the library, bare                              here
@@ -25,10 +25,14 @@ id_token as access token     same key, same iss: accepted                   anot
 deep linking downgraded      without a URL of its own, an ordinary launch   the message keeps its type
 unchecked choice             no iss, aud, exp, nonce, deployment, data      all checked, nonce once
 item without a type          KeyError                                       refused
-keys fetched unguarded       any address, any size, for ever, no refetch    `ToolKeys` through `Outbound`
+keys fetched unguarded       any address, any size, for ever, no refetch    `ToolKeys` over `lti.tool.jwks`
 PEM parsed per token         74 ms for each signature                       parsed once, 0.3 ms
 payload changed by signing   the caller's dict gains iat and exp            a copy is signed
 state on a shared object     not safe between threads                       all made anew per request
+pages break                  page + 1 on a text, unknown names splatted     `paging.page_of`, a cursor in the Link
+any body is a score          nothing is validated                           `grades.read_score`, `read_line_item`
+one key for ever             no rotation                                    `keys.KeyRing`, two phases
+no configuration, no DR      missing                                        `registration`
 ============================ ============================================== =====================================
 """
 

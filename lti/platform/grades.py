@@ -102,7 +102,7 @@ def read_score(body: bytes) -> Score:
         raise _wrong("scoreMaximum", N_("“{field}” is needed with scoreGiven."))
     if maximum is not None and maximum <= 0:
         raise _wrong("scoreMaximum", N_("“{field}” must be above zero."))
-    submission = value.get("submission") or {}
+    submission = {} if value.get("submission") is None else value["submission"]
     if not isinstance(submission, dict):
         raise _wrong("submission", N_("“{field}” must be an object."))
     started, submitted = _instant(submission, "startedAt"), _instant(submission, "submittedAt")

@@ -36,15 +36,16 @@ class Answered:
     chosen: str
     count: int
     message: str
+    cookie: str
 
 
-def take_answer(runtime: Runtime, token: str, cookie: Callable[[str], str]) -> Answered:
+def take_answer(runtime: Runtime, token: str, cookie_value: Callable[[str], str]) -> Answered:
     """Check the form a tool posted to ``/platform/choice``.
 
     Args:
         runtime: The process.
         token: The form's ``JWT``.
-        cookie: Returns a cookie's value by its name, or an empty text.
+        cookie_value: Returns a cookie's value by its name, or an empty text.
 
     Raises:
         ResponseRefused: Anything about the answer is wrong.
@@ -57,7 +58,7 @@ def take_answer(runtime: Runtime, token: str, cookie: Callable[[str], str]) -> A
     if tool is None or asked is None or tool.school_id != asked["school"]:
         text = N_("Nobody asked this tool for a choice, or it took too long. Begin again from your course.")
         raise Fatal("choice_not_asked", say(text))
-    sent = cookie(cookie_of(asked["handle"]))
+    sent = cookie_value(cookie_of(asked["handle"]))
     if not hmac.compare_digest(fingerprint(sent), asked["browser"]):
         text = N_("The choice came from another browser than the one that began. Begin again from your course.")
         raise Fatal("other_browser", say(text))
@@ -67,7 +68,9 @@ def take_answer(runtime: Runtime, token: str, cookie: Callable[[str], str]) -> A
     value = {"l": asked["launch"], "t": tool.id, "c": choices}
     signed = runtime.signer(CHOSEN).sign(value, SITTING.total_seconds())
     message = answer.error_message or answer.message
-    return Answered(asked["school"], asked["launch"], asked["back"], signed, len(choices), message)
+    return Answered(
+        asked["school"], asked["launch"], asked["back"], signed, len(choices), message, cookie_of(asked["handle"])
+    )
 
 
 def read_chosen(runtime: Runtime, launch_id: str, text: str) -> Sequence[ToolChoice]:
