@@ -13,7 +13,7 @@ from connector.cli.lti_doctor import doctor
 from connector.cli.lti_keys import keys
 from connector.cli.lti_legacy import legacy
 from connector.cli.lti_notices import notices
-from connector.cli.lti_registration import approve, invite, remove, show_one
+from connector.cli.lti_registration import anonymous, approve, invite, remove, show_one
 from connector.cli.lti_selftest import selftest
 from connector.cli.lti_tools import tools
 from connector.cli.output import explained, json_option, show, show_table
@@ -92,5 +92,5 @@ lti.add_command(doctor)
 lti.add_command(notices)
 lti.add_command(tools)
 lti.add_command(legacy)
-for command in (show_one, remove, approve):
+for command in (show_one, remove, approve, anonymous):
     platforms.add_command(command)

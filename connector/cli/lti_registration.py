@@ -130,6 +130,20 @@ def remove(registration_id: str, yes: bool, as_json: bool) -> None:
     show({"removed": registration_id}, as_json=as_json, text=f"{one.issuer} is not connected any more.")
 
 
+@click.command("anonymous")
+@click.argument("registration_id")
+@click.option("--on/--off", "served", required=True, help="Serve launches that name nobody, or refuse them.")
+@json_option
+@explained
+def anonymous(registration_id: str, served: bool, as_json: bool) -> None:
+    """Serve or refuse an LMS's launches that name nobody; refused unless switched on, as nobody's work can be kept."""
+    with opened_runtime() as runtime:
+        if not runtime.registry.serve_anonymous(registration_id, served):
+            raise _unknown(registration_id)
+    state = "served" if served else "refused"
+    show({"registration": registration_id, "anonymous": state}, as_json=as_json, text=f"Launches of nobody: {state}")
+
+
 @click.command("approve")
 @click.argument("deployment", required=False)
 @click.option("--registration", help="Our id of the registration, where several have such a deployment.")

@@ -132,6 +132,14 @@ class Registry:
             self._hosts = (time.monotonic(), hosts)
         return hosts
 
+    def serve_anonymous(self, registration_id: str, served: bool) -> bool:
+        """Serve or refuse an LMS's launches that name nobody; False when there is no such registration."""
+        mine = registration.c.id == registration_id
+        with self._database.service() as db:
+            changed = db.execute(registration.update().where(mine).values(allow_anonymous=int(served))).rowcount
+        self.forget()
+        return changed == 1
+
     def forget(self) -> None:
         """Read everything anew at the next call: a platform was registered, changed or removed."""
         self._directory.forget()

@@ -126,6 +126,8 @@ def plugin_page(path: str) -> WsgiResponse:
 
 
 def _plugin_page(session: Session, path: str) -> WsgiResponse:
+    if session.account_id is None and session.role is not Role.TEACHER:
+        return _nobody(session)
     placed = _placed(session)
     if placed is None:
         return _unbound(session)
@@ -202,6 +204,11 @@ def _choose(session: Session) -> WsgiResponse:
     values = {"plugins": offered, "pick": address, "deep": settings is not None, "several": several, "basket": held,
               "collecting": bool(several and (held or request.args.get("several")))}  # fmt: skip
     return make_response(render_template("kopir/choose.html", **frame.values(), **values))
+
+
+def _nobody(session: Session) -> WsgiResponse:
+    """Say that work of somebody the LMS does not name cannot be kept (Core 1.3 §5.3.6.1)."""
+    return make_response(render_template("kopir/nobody.html", **_frame(session, None, "").values()), 403)
 
 
 def _not_ready(session: Session) -> WsgiResponse:

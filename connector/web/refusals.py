@@ -11,7 +11,7 @@ from connector.host.registry import origin_of
 from connector.web.security import allow_framing, allow_framing_by_anyone
 from connector.web.state import browser_language, runtime
 from lti.errors import LaunchRefused
-from lti.tool.refusals import teacher_message
+from lti.tool.refusals import teacher_message, with_error
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ def refusal_page(refused: LaunchRefused, status: int) -> Response:
     else:
         allow_framing({origin_of(registration.issuer), origin_of(registration.auth_url)})
     first = browser_language()
+    # The LMS shows the sentence to the person and keeps the code in its log (Core 1.3 §5.4.4).
+    back = with_error(refused.return_url, translate(teacher_message(refused), first), refused.reason)
     order = [first, *(language for language in LANGUAGES if language != first)]
     page = render_template(
         "kopir/refusal.html",
@@ -41,7 +43,7 @@ def refusal_page(refused: LaunchRefused, status: int) -> Response:
         parts=[_words(refused, language) for language in order],
         code=refused.reason,
         clause=refused.clause,
-        return_url=refused.return_url,
+        return_url=back,
     )
     return make_response(page, status)
 
