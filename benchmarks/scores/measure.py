@@ -16,7 +16,7 @@ from benchmarks.figures import Figure, compare
 from benchmarks.launches.targets import CLIENT, KOPIR, Lms, running_lms
 from benchmarks.processes import BenchmarkFailed, run, run_with_input
 from connector.base.secrets import new_key
-from sync.scores.sending import POSTS_PER_PLATFORM
+from sync.scores.pace import MOST_AT_ONCE
 
 SLOW_MS = 50
 
@@ -34,7 +34,7 @@ class Size:
 
     rounds: int = 3
     scores: int = 600
-    slow_scores: int = 200
+    slow_scores: int = 600
     rebuilt: int = 60
 
 
@@ -79,8 +79,8 @@ class _Bench:
                 kept.append(self._post(size.scores))
                 rebuilt.append(self._post(size.rebuilt, rebuilt=True))
             slow.append(self._deliver(SLOW_MS, size.slow_scores))
-        bound = [POSTS_PER_PLATFORM * 1000 / SLOW_MS] * size.rounds
-        words = f"PyLTI1p3, {POSTS_PER_PLATFORM} connections"
+        bound = [MOST_AT_ONCE * 1000 / SLOW_MS] * size.rounds
+        words = f"PyLTI1p3, {MOST_AT_ONCE} connections"
         return [
             compare("scores journaled and read back", "scores/s", ours, f"{words}, kept, posted only", kept),
             compare(
@@ -95,7 +95,7 @@ class _Bench:
 
     def _deliver(self, delay: int, count: int) -> float:
         name, url = self._column(delay)
-        job = json.dumps({"column": url, "scores": count})
+        job = json.dumps({"column": url, "first": self._column(0)[1], "scores": count})
         done = json.loads(run_with_input([sys.executable, "-m", "benchmarks.scores.school"], job, self._environ))
         if done["delivered"] != count:
             raise BenchmarkFailed(f"{done['delivered']} of {count} scores are delivered by the ledger")
@@ -105,7 +105,7 @@ class _Bench:
     def _post(self, count: int, *, rebuilt: bool = False) -> float:
         name, url = self._column(0)
         job = {"key_file": str(self._lms.key_file), "token_url": self._lms.key_set("token"), "column": url,
-               "scores": count, "connections": POSTS_PER_PLATFORM, "rebuilt": rebuilt}  # fmt: skip
+               "scores": count, "connections": MOST_AT_ONCE, "rebuilt": rebuilt}  # fmt: skip
         done = json.loads(run_with_input([sys.executable, "-m", "benchmarks.peers.pylti_scores"], json.dumps(job)))
         self._check(name, count)
         return count / float(done["seconds"])

@@ -114,9 +114,13 @@ class School:
 
 
 def main() -> None:
-    """Serve one job from standard input: deliver ``scores`` into ``column``; the settings are in the environment."""
+    """Serve one job from standard input: deliver ``scores`` into ``column``; the settings are in the environment.
+
+    One score goes into the column ``first`` beforehand: a process that runs has its token, as the peer's has.
+    """
     job = json.load(sys.stdin)
     runtime = build_runtime(load_settings())
+    School(runtime, job["first"], 1).deliver()
     school = School(runtime, job["column"], job["scores"])
     seconds = school.deliver()
     sys.stdout.write(json.dumps({"seconds": seconds, "delivered": school.delivered(job["column"])}))

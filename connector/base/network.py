@@ -14,8 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import urllib3
-from requests.adapters import HTTPAdapter
+import certifi
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context
@@ -142,12 +141,35 @@ def _connect(connection: HTTPConnection, policy: NetworkPolicy) -> socket.socket
     raise last or OSError(host)
 
 
+class _OneSend(HTTPConnection):
+    """A connection that sends a request's head and body with one call: half the system calls and packets."""
+
+    _held: list[bytes] | None = None
+
+    def request(self, *args: Any, **options: Any) -> None:
+        """Collect what makes up the request, and send it."""
+        held: list[bytes] = []
+        self._held = held
+        try:
+            super().request(*args, **options)
+        finally:
+            self._held = None
+        super().send(b"".join(held))
+
+    def send(self, data: Any) -> None:
+        """Send, or keep for the request that is being made."""
+        if self._held is None:
+            super().send(data)
+        else:
+            self._held.append(data)
+
+
 def _guarded_pools(policy: NetworkPolicy) -> dict[str, Any]:
-    class Plain(HTTPConnection):
+    class Plain(_OneSend):
         def _new_conn(self) -> socket.socket:
             return _connect(self, policy)
 
-    class Secure(HTTPSConnection):
+    class Secure(_OneSend, HTTPSConnection):
         def _new_conn(self) -> socket.socket:
             return _connect(self, policy)
 
@@ -160,26 +182,47 @@ def _guarded_pools(policy: NetworkPolicy) -> dict[str, Any]:
     return {"http": PlainPool, "https": SecurePool}
 
 
+CA_BUNDLE = certifi.where()
+"""Whose certificates are believed."""
+
+
 def _tls(ca_file: str) -> ssl.SSLContext:
     context = create_urllib3_context()
     context.sslsocket_class = _SecureSocket
+    context.load_verify_locations(CA_BUNDLE)
     if ca_file:
-        # requests adds the public authorities to this context when it connects.
         context.load_verify_locations(cafile=ca_file)
     return context
 
 
-class GuardedAdapter(HTTPAdapter):
-    """Connections of a requests session that obey a policy and the time of each answer."""
+class GuardedConnections:
+    """Kept connections that obey a policy and the time of each answer; safe to share between threads."""
 
-    def __init__(self, policy: NetworkPolicy) -> None:
-        """Take the policy."""
-        self._policy = policy
-        super().__init__(pool_connections=20, pool_maxsize=20)
+    def __init__(self, policy: NetworkPolicy, *, hosts: int = 64, each: int = 16) -> None:
+        """Keep at most so many connections.
 
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
-        """Make the pools; requests calls this."""
-        self.poolmanager = urllib3.PoolManager(
-            num_pools=connections, maxsize=maxsize, block=block, ssl_context=_tls(self._policy.ca_file), **kwargs
-        )
-        self.poolmanager.pool_classes_by_scheme = _guarded_pools(self._policy)
+        Args:
+            policy: Which addresses may be connected to.
+            hosts: How many hosts' connections are kept.
+            each: How many are kept per host; more are opened when more threads ask, and closed after use.
+        """
+        self._kinds = _guarded_pools(policy)
+        self._tls = _tls(policy.ca_file)
+        self._hosts, self._each = hosts, each
+        self._pools: dict[tuple[str, str, int | None], HTTPConnectionPool] = {}
+        self._lock = threading.Lock()
+
+    def pool(self, scheme: str, host: str, port: int | None) -> HTTPConnectionPool:
+        """Return the connections to one host."""
+        key = (scheme, host, port)
+        found = self._pools.get(key)
+        return found if found is not None else self._make(key)
+
+    def _make(self, key: tuple[str, str, int | None]) -> HTTPConnectionPool:
+        scheme, host, port = key
+        tls = {"ssl_context": self._tls} if scheme == "https" else {}
+        with self._lock:
+            if len(self._pools) >= self._hosts:
+                # The one that was made first goes; whoever still uses it keeps it until the answer is read.
+                self._pools.pop(next(iter(self._pools)))
+            return self._pools.setdefault(key, self._kinds[scheme](host, port, maxsize=self._each, **tls))

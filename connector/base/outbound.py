@@ -10,25 +10,30 @@ from __future__ import annotations
 import json
 import re
 import ssl
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
-import requests
-from urllib3.exceptions import HTTPError
+from urllib3 import BaseHTTPResponse, Timeout
+from urllib3.exceptions import HTTPError, LocationValueError
+from urllib3.exceptions import TimeoutError as PoolTimeoutError
+from urllib3.util import Url, parse_url
 
 from connector.base.errors import Fatal, Retriable
 from connector.base.i18n import N_, say
-from connector.base.network import BlockedAddressError, GuardedAdapter, NetworkPolicy, budget
+from connector.base.network import BlockedAddressError, GuardedConnections, NetworkPolicy, budget
 
 __all__ = ["MAX_BYTES", "USER_AGENT", "NetworkPolicy", "Outbound", "Reply"]
 
 USER_AGENT = "Kopir/0.1 (+LTI Advantage tool)"
 MAX_BYTES = 8 * 1024 * 1024
+
+_ALWAYS = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @dataclass(frozen=True)
@@ -84,10 +89,9 @@ class Outbound:
 
     def __init__(self, policy: NetworkPolicy, *, connect: float = 5.0, read: float = 15.0, total: float = 30.0) -> None:
         """Take the network policy and the limits in seconds."""
-        self._policy = policy
-        self._timeouts = (connect, read)
+        self._connections = GuardedConnections(policy)
+        self._timeout = Timeout(connect=connect, read=read)
         self._total = total
-        self._local = threading.local()
 
     def request(
         self,
@@ -115,74 +119,79 @@ class Outbound:
             Retriable: Unreachable, too slow, or broken off (``unreachable``, ``timeout``).
             Fatal: The address is not allowed, not http(s), or the answer too large.
         """
-        if not _is_address(url):
-            raise _bad_address(url)
+        target = _target(url)
+        sent = {**_ALWAYS, **(_FORM if form is not None else {}), **(headers or {})}
+        text = urlencode(form) if form is not None else body
+        payload = text.encode() if isinstance(text, str) else text
         tries = 2 if (method == "GET" if retry is None else retry) else 1
         for attempt in range(1, tries + 1):
             try:
-                return self._once(method, url, headers or {}, form if form is not None else body, max_bytes)
+                return self._once(method, target, sent, payload, max_bytes)
             except Retriable as error:
                 if attempt == tries or error.reason == "timeout":
                     raise
         raise AssertionError("unreachable")
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = requests.Session()
-            session.trust_env = False
-            adapter = GuardedAdapter(self._policy)
-            session.mount("http://", adapter)
-            session.mount("https://", adapter)
-            session.headers.update({"User-Agent": USER_AGENT, "Accept": "*/*"})
-            self._local.session = session
-        return session
-
-    def _once(self, method: str, url: str, headers: Mapping[str, str], data: Any, max_bytes: int) -> Reply:
-        session = self._session()
-        session.cookies.clear()
-        payload = data.encode() if isinstance(data, str) else data
+    def _once(self, method: str, target: Url, headers: Mapping[str, str], body: bytes | None, max_bytes: int) -> Reply:
+        url = target.url
         sent_at, budget.deadline = time.time(), time.monotonic() + self._total
         try:
-            answer = session.request(
+            answer = self._connections.pool(target.scheme or "", target.host or "", target.port).urlopen(
                 method,
-                url,
-                headers=dict(headers),
-                data=payload,
-                timeout=self._timeouts,
-                allow_redirects=False,
-                stream=True,
+                target.request_uri,
+                headers=headers,
+                body=body,
+                timeout=self._timeout,
+                redirect=False,
+                retries=False,
+                assert_same_host=False,
+                preload_content=False,
             )
-            with answer:
-                content = _read(answer, max_bytes)
-        except (requests.RequestException, HTTPError, OSError) as error:
+            content = _read(answer, max_bytes, url)
+        except (HTTPError, OSError) as error:
             raise _explain(error, url) from error
         finally:
             budget.deadline = None
-        names = {name.lower(): _undo_latin1(value) for name, value in answer.headers.items()}
-        return Reply(answer.status_code, names, content, url, sent_at, answer.reason or "")
+        names = {name.lower(): _undo_latin1(answer.headers[name]) for name in answer.headers}
+        return Reply(answer.status, names, content, url, sent_at, answer.reason or "")
 
 
-def _read(answer: requests.Response, max_bytes: int) -> bytes:
+def _read(answer: BaseHTTPResponse, max_bytes: int, url: str) -> bytes:
+    """Read a whole answer; its connection is kept only when nothing of it is left in there."""
     chunks: list[bytes] = []
-    size = 0
-    for chunk in answer.iter_content(65536):
-        # A compressed answer grows after it was read from the socket, so the time is looked at here too.
-        budget.shorten(None)
-        size += len(chunk)
-        if size > max_bytes:
-            text = N_("{host} sent more than {limit} bytes.")
-            raise Fatal("answer_too_large", say(text, host=urlsplit(answer.url).hostname, limit=max_bytes))
-        chunks.append(chunk)
+    size, whole = 0, False
+    try:
+        for chunk in answer.stream(65536, decode_content=True):
+            # A compressed answer grows after it was read from the socket, so the time is looked at here too.
+            budget.shorten(None)
+            size += len(chunk)
+            if size > max_bytes:
+                text = N_("{host} sent more than {limit} bytes.")
+                raise Fatal("answer_too_large", say(text, host=urlsplit(url).hostname, limit=max_bytes))
+            chunks.append(chunk)
+        whole = True
+    finally:
+        if whole:
+            answer.release_conn()
+        else:
+            answer.close()
     return b"".join(chunks)
 
 
-def _is_address(url: str) -> bool:
+@lru_cache(maxsize=1024)
+def _target(url: str) -> Url:
+    """Return an address in its parts.
+
+    Raises:
+        Fatal: It is not one (``bad_address``).
+    """
     try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
+        target = parse_url(url)
+    except LocationValueError as error:
+        raise _bad_address(url) from error
+    if target.scheme not in ("http", "https") or not target.host or target.port == 0:
+        raise _bad_address(url)
+    return target
 
 
 def _bad_address(url: str) -> Fatal:
@@ -195,12 +204,12 @@ def _explain(error: Exception, url: str) -> Fatal | Retriable:
     if any(isinstance(cause, BlockedAddressError) for cause in causes):
         text = N_("{host} is inside a private network. Allow it with ALLOW_PRIVATE_NETWORKS if that is meant.")
         return Fatal("private_network", say(text, host=host))
-    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+    if isinstance(error, LocationValueError):
         return _bad_address(url)
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         text = N_("{host} shows a certificate that is not valid: it is over, for another name, or self-signed.")
         return Retriable("certificate", say(text, host=host))
-    if any(isinstance(cause, requests.Timeout | TimeoutError) for cause in causes):
+    if any(isinstance(cause, PoolTimeoutError | TimeoutError) for cause in causes):
         return Retriable("timeout", say(N_("{host} did not answer in time."), host=host))
     return Retriable("unreachable", say(N_("{host} cannot be reached."), host=host))
 

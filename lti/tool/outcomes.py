@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from functools import cache
 
 from connector.base.errors import Retriable
 from connector.base.i18n import N_, Message, say
 from connector.base.outbound import Reply
-from lti.profiles import PROFILES, profile_for
+from lti.profiles import PROFILES, ScoreError, profile_for
 from lti.tool.service import is_page, is_throttled
 
 
@@ -111,10 +112,13 @@ def classify(reply: Reply, profile: str = "generic") -> ScoreOutcome:
 
 def _in_own_words(status: int, text: str, profile: str) -> ScoreStatus | None:
     """Return what a product's own words mean; a product that was not told apart is tried against them all."""
-    own = profile_for(profile)
-    known = [error for one in (own, *PROFILES.values()) for error in one.score_errors]
-    cause = next((error.cause for error in known if error.status == status and error.text in text), None)
+    cause = next((error.cause for error in _known(profile) if error.status == status and error.text in text), None)
     return ScoreStatus(cause) if cause else None
+
+
+@cache
+def _known(profile: str) -> tuple[ScoreError, ...]:
+    return tuple(error for one in (profile_for(profile), *PROFILES.values()) for error in one.score_errors)
 
 
 def without_answer(error: Retriable) -> ScoreOutcome:

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 _LARGEST_EXPONENT = 12
+_quoted = json.encoder.encode_basestring
 
 
 def canonical(number: Decimal) -> str:
@@ -33,10 +34,12 @@ def to_json(value: object) -> str:
     """
     if isinstance(value, Decimal):
         return canonical(value)
-    if value is None or isinstance(value, str | bool | int):
-        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return _quoted(value)
+    if value is None or isinstance(value, bool | int):
+        return json.dumps(value)
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{json.dumps(str(k), ensure_ascii=False)}:{to_json(v)}" for k, v in value.items()) + "}"
+        return "{" + ",".join(f"{_quoted(str(k))}:{to_json(v)}" for k, v in value.items()) + "}"
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return "[" + ",".join(to_json(item) for item in value) + "]"
     raise TypeError(f"{type(value).__name__} cannot be written exactly")

@@ -33,7 +33,7 @@ class State(StrEnum):
 IN_FLIGHT = frozenset({State.SENT, State.UNKNOWN})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Cell:
     """One mark's place in one system.
 

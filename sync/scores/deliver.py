@@ -7,7 +7,7 @@ whatever a process dies of, the next one starts from what the LMS shows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -15,11 +15,13 @@ from connector.base.errors import Retriable
 from connector.base.i18n import N_, say
 from lti.errors import ServiceGone
 from lti.tool.gradebook import Result
-from sync.effects.records import Effect
+from sync.effects import ledger
+from sync.effects.records import lms_cell
 from sync.jobs.errors import LaneDown
 from sync.jobs.runner import Handler, JobContext
 from sync.scores import columns
 from sync.scores.gradebook import Gradebook, Gradebooks, Opened
+from sync.scores.pace import Paces
 from sync.scores.places import Place, find_place, waiting_results
 from sync.scores.requests import (
     DELIVER_SCORES,
@@ -28,8 +30,8 @@ from sync.scores.requests import (
     enqueue_activity,
     enqueue_delivery,
 )
-from sync.scores.rounds import Round, Sight, abandon
-from sync.scores.sending import Limits, Sender
+from sync.scores.rounds import Round, Sight, Turn, abandon
+from sync.scores.sending import Sender
 
 __all__ = [
     "DELIVER_SCORES",
@@ -40,21 +42,22 @@ __all__ = [
     "enqueue_delivery",
 ]
 
-BATCH = 100
-_ROUNDS = 5
+BATCH = 200
+# So many batches, and then other jobs of the platform have their turn.
+_BATCHES = 10
 
 
 def deliver_handler(gradebooks: Gradebooks) -> Handler:
-    """Return the handler of ``deliver_scores`` jobs; make one per process, it holds the platforms' limits."""
-    limits = Limits()
+    """Return the handler of ``deliver_scores`` jobs; make one per process, it holds the platforms' paces."""
+    paces = Paces()
 
     def handler(context: JobContext) -> None:
-        deliver(context, gradebooks, limits)
+        deliver(context, gradebooks, paces)
 
     return handler
 
 
-def deliver(context: JobContext, gradebooks: Gradebooks, limits: Limits) -> None:
+def deliver(context: JobContext, gradebooks: Gradebooks, paces: Paces) -> None:
     """Deliver every waiting score of one activity in one link.
 
     Raises:
@@ -69,17 +72,18 @@ def deliver(context: JobContext, gradebooks: Gradebooks, limits: Limits) -> None
         waits = place is not None and bool(waiting_results(db, place, 1))
     if place is None or not waits:
         return
-    undecided = _run(context, gradebooks, limits, place)
+    undecided = _run(context, gradebooks, paces, place)
     if undecided:
         message = N_("The LMS left {count} scores without an answer; they will be looked at again.")
         raise Retriable("scores_undecided", say(message, count=undecided))
 
 
-def _run(context: JobContext, gradebooks: Gradebooks, limits: Limits, place: Place) -> int:
+def _run(context: JobContext, gradebooks: Gradebooks, paces: Paces, place: Place) -> int:
     try:
         opened = gradebooks.open(place)
         url = columns.ensure_column(context, place, opened.book)
-        return Delivery(context, place, opened, url, Sender(context, opened.book, limits)).run()
+        with Sender(context, opened.book, paces) as sender:
+            return Delivery(context, place, opened, url, sender).run()
     except LaneDown:
         raise
     except Retriable as error:
@@ -110,20 +114,39 @@ class Delivery:
         return self.opened.book
 
     def run(self) -> int:
-        """Go round until nothing is left to send; return how many scores are undecided."""
-        for number in range(1, _ROUNDS + 1):
-            sight = Sight({one.user_id: one for one in self._read()}, self.opened.hides_zero)
-            to_send, undecided = self._settle(sight, last=number == _ROUNDS)
-            if not to_send:
-                return undecided
-            self.sender.send(self.url, to_send)
-            stopped = self.sender.posted.stopped
-            if stopped is not None:
-                raise LaneDown(str(stopped.status), stopped.message, stopped.retry_after)
-        return 0
+        """Go round until nothing is left to send; return how many scores are undecided.
+
+        While one batch is on its way the next is made ready and the one before is read back, so that the platform
+        is not left idle in between.
+        """
+        sight = self._look()
+        turn, batches = self._settle(sight, send=True), 0
+        while turn.to_send or turn.goes_on or self.sender.flying:
+            if turn.to_send:
+                self.sender.start(self.url, turn.to_send)
+                batches += 1
+                if batches == 1 and turn.more:
+                    # Nothing was sent before this batch, so the same look serves the next one.
+                    turn = self._settle(sight, send=True)
+                    continue
+            self._land()
+            sight = self._look()
+            turn = self._settle(sight, send=batches < _BATCHES)
+        return turn.undecided
+
+    def _look(self) -> Sight:
+        return Sight({one.user_id: one for one in self._read()}, self.opened.hides_zero)
+
+    def _land(self) -> None:
+        """Wait until the oldest batch under way is sent."""
+        self.sender.land()
+        stopped = self.sender.posted.stopped
+        if stopped is not None:
+            raise LaneDown(str(stopped.status), stopped.message, stopped.retry_after)
 
     def _read(self) -> list[Result]:
         """Read the column once for the whole batch."""
+        self.sender.keep_lease()
         try:
             found = self._book.read_results(self.url)
         except ServiceGone:
@@ -132,25 +155,31 @@ class Delivery:
         return found
 
     def _read_elsewhere(self) -> list[Result]:
+        self.sender.land_all()
         with self.context.database.school(self.place.school_id) as db:
             self.context.check(db)
             abandon(db, self.place, self.url, self.context.now())
         self.url = columns.find_again(self.context, self.place, self._book, self.url)
         return self._book.read_results(self.url)
 
-    def _settle(self, sight: Sight, *, last: bool) -> tuple[list[Effect], int]:
-        now = self.context.now()
-        with self.context.database.school(self.place.school_id) as db:
+    def _settle(self, sight: Sight, *, send: bool) -> Turn:
+        now, place, flying = self.context.now(), self.place, self.sender.flying
+        with self.context.database.school(place.school_id) as db:
             self.context.check(db)
-            columns.mark_ready(db, self.place, self.url, now)
-            waiting = waiting_results(db, self.place, BATCH)
-            turn = Round(db, self.place, self.url, sight, self.sender.posted, now)
-            to_send = turn.go(waiting, send=not last)
-            if not to_send and not turn.undecided:
-                self._finish(db, more=len(waiting) == BATCH)
+            columns.mark_ready(db, place, self.url, now)
+            system = lms_cell(place.issuer, self.url, "").system
+            sent = ledger.in_flight(db, place.school_id, system, self.url, self.sender.sent)
+            # What is under way waits too, until it is settled.
+            room = BATCH + len(sent)
+            waiting = waiting_results(db, place, room, {effect.cell.person for effect in sent})
+            turn = Round(db, place, self.url, sight, self.sender.posted, now, flying).go(sent, waiting, send=send)
+            more = len(waiting) == room
+            goes_on = more and send and turn.settled > 0
+            if not (turn.to_send or turn.undecided or goes_on or flying):
+                self._finish(db, more=more or turn.left)
             self.context.step("score.settling")
         self.context.step("score.settled")
-        return to_send, turn.undecided
+        return replace(turn, more=more, goes_on=goes_on)
 
     def _finish(self, db: Connection, *, more: bool) -> None:
         if more:

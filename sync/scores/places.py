@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -115,11 +116,24 @@ def _row(db: Connection, table: Any, school_id: str, row_id: str | None) -> Any:
     return db.execute(select(table).where(table.c.school_id == school_id, table.c.id == row_id)).one_or_none()
 
 
-def waiting_results(db: Connection, place: Place, limit: int) -> list[Waiting]:
-    """Return the results of a place whose latest revision waits, oldest first."""
+_WANTED = [
+    result.c[name]
+    for name in ("id", "account", "revision", "progress", "score_given", "score_maximum", "finished_at", "comment")
+]
+
+
+def waiting_results(db: Connection, place: Place, limit: int, sent_to: Set[str] = frozenset()) -> list[Waiting]:
+    """Return the results of a place whose latest revision waits, oldest first.
+
+    Args:
+        db: A transaction of the school.
+        place: The place.
+        limit: At most so many.
+        sent_to: Pupils to whom a score is on its way: that they are pupils was looked up when it left.
+    """
     same_link = result.c.resource_link == place.link_id if place.link_id else result.c.resource_link.is_(None)
     query = (
-        select(result, account.c.sub, account.c.issuer)
+        select(*_WANTED, account.c.sub, account.c.issuer)
         .join(account, and_(account.c.school_id == result.c.school_id, account.c.id == result.c.account))
         .outerjoin(delivery, and_(delivery.c.school_id == result.c.school_id, delivery.c.result == result.c.id))
         .where(
@@ -133,7 +147,7 @@ def waiting_results(db: Connection, place: Place, limit: int) -> list[Waiting]:
         .limit(limit)
     )
     rows = db.execute(query).all()
-    others = _not_pupils(db, place.school_id, {row.account for row in rows})
+    others = _not_pupils(db, place.school_id, {row.account for row in rows if row.sub not in sent_to})
     return [_waiting(row, place, others) for row in rows]
 
 
@@ -154,6 +168,8 @@ def _waiting(row: Any, place: Place, others: set[str]) -> Waiting:
 
 def _not_pupils(db: Connection, school_id: str, accounts: set[str]) -> set[str]:
     """Return who of these was last let in as somebody else than a pupil, or as an LMS's test user."""
+    if not accounts:
+        return set()
     query = (
         select(launch.c.account, launch.c.role, launch.c.roles)
         .where(launch.c.school_id == school_id, launch.c.account.in_(accounts))

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from connector.db.tables.launches import result as result_table
 from connector.db.types import canonical
-from connector.db.upsert import upsert
 from lti.tool.gradebook import Result
 from lti.tool.outcomes import ScoreStatus
 from sync.effects import ledger
 from sync.effects.judge import Post, Reading, Ruling, Verdict, after_write, before_write, snap
+from sync.effects.ledger import Ending
 from sync.effects.records import Cell, CellState, Change, Effect, Origin, Sighting, State, lms_cell
+from sync.scores.notes import Note, write_notes
 from sync.scores.places import Place, Waiting
 from sync.scores.sending import Posted
-from sync.scores.tables import delivery
 
 # A write that is neither there nor refused, while others of its batch go through, is given up after this long.
 GIVE_UP = timedelta(days=3)
@@ -51,13 +51,23 @@ _RESENDS = frozenset({Verdict.RESEND, Verdict.RESEND_LATER})
 
 def effect_key(result_id: str, revision: int, url: str) -> str:
     """Return the idempotency key of one revision's score in one column."""
-    return f"score:{result_id}:{revision}:{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+    return f"score:{result_id}:{revision}:{_short(url)}"
+
+
+@lru_cache(maxsize=256)
+def _short(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()[:16]
 
 
 def parse_key(key: str) -> tuple[str, int] | None:
     """Return result and revision of a score's key; None for somebody else's."""
     parts = key.split(":")
-    return (parts[1], int(parts[2])) if len(parts) == 4 and parts[0] == "score" else None
+    return (parts[1], int(parts[2])) if len(parts) in (4, 5) and parts[0] == "score" else None
+
+
+def again(key: str, turn: int) -> str:
+    """Return the key under which the same score is sent for the ``turn``-th time because a person asked for it."""
+    return ":".join([*key.split(":")[:4], str(turn)])
 
 
 @dataclass(frozen=True)
@@ -110,59 +120,94 @@ class Sight:
         return found.score if found is not None else None
 
 
-class Round:
-    """Judge the cells of one column against one read of it.
+@dataclass(frozen=True)
+class Turn:
+    """What one round came to.
 
     Attributes:
+        to_send: What is to be sent now, marked as sent.
         undecided: Scores about which nothing is known yet, or that somebody else is writing.
+        settled: How many scores came to an end.
+        left: Scores wait that this round was not to send.
+        more: More wait than fitted into this round.
+        goes_on: They do, and this round came forward, so that another is worth its read.
     """
 
-    def __init__(self, db: Connection, place: Place, url: str, sight: Sight, posted: Posted, now: datetime) -> None:
-        """Take the transaction, the column, what it shows, and how the calls of this run ended."""
+    to_send: list[Effect]
+    undecided: int
+    settled: int
+    left: bool = False
+    more: bool = False
+    goes_on: bool = False
+
+
+class Round:
+    """Judge the cells of one column against one read of it."""
+
+    def __init__(
+        self, db: Connection, place: Place, url: str, sight: Sight, posted: Posted, now: datetime,
+        flying: frozenset[str] = frozenset(),
+    ) -> None:  # fmt: skip
+        """Take the transaction, the column, what it shows, how this run's calls ended and which are on their way."""
         self._db = db
         self._place = place
         self._url = url
         self._sight = sight
         self._posted = posted
         self._now = now
+        self._flying = flying
         self._to_send: list[Effect] = []
+        self._endings: list[Ending] = []
+        self._notes: list[Note] = []
         self._busy: set[str] = set()
-        self._strays = ledger.strays(db, place.school_id, self._cell("").system, url)
-        self.undecided = 0
+        self._system = lms_cell(place.issuer, url, "").system
+        self._strays = ledger.strays(db, place.school_id, self._system, url)
+        self._undecided = 0
 
-    def go(self, waiting: Sequence[Waiting], *, send: bool) -> list[Effect]:
+    def go(self, sent: Sequence[Effect], waiting: Sequence[Waiting], *, send: bool) -> Turn:
         """Settle what the read proves; return what is to be sent now, marked as sent.
 
         Args:
+            sent: The writes of the column that may or may not have arrived.
             waiting: The results that wait.
-            send: False in the last round of a run: what would be sent stays undecided.
+            send: False in the last round of a run: what would be sent stays undecided, and new scores are left.
         """
         school_id = self._place.school_id
         newest = {one.sub: effect_key(one.result_id, one.revision, self._url) for one in waiting if not one.skip}
-        for effect in ledger.in_flight(self._db, school_id, self._cell("").system, self._url):
+        for effect in sent:
             self._under_way(effect, newest.get(effect.cell.person), send=send)
-        cells = ledger.cells(self._db, school_id, [self._cell(one.sub) for one in waiting])
-        for one in waiting:
-            if one.skip:
-                self._note(one.result_id, one.revision, "none", one.skip)
-            elif one.sub not in self._busy:
-                self._new(one, cells[self._cell(one.sub)], send=send)
-        return ledger.mark_sent(self._db, school_id, self._to_send, self._now) if self._to_send else []
+        # What was under way ends before anything new of its cell begins.
+        self._write_endings()
+        self._notes += [Note(one.result_id, one.revision, "none", one.skip) for one in waiting if one.skip]
+        new = [one for one in waiting if not one.skip and one.sub not in self._busy]
+        leaving = self._plan(new) if send and new else []
+        if self._to_send:
+            leaving += ledger.mark_sent(self._db, school_id, self._to_send, self._now)
+        write_notes(self._db, school_id, self._notes, self._now)
+        return Turn(leaving, self._undecided, len(self._notes), left=bool(new) and not send)
+
+    def _write_endings(self) -> None:
+        ledger.settle_many(self._db, self._place.school_id, self._endings, self._now)
+        self._endings = []
 
     def _under_way(self, effect: Effect, newest: str | None, *, send: bool) -> None:
         """Judge a write that may or may not have arrived."""
+        if effect.id in self._flying:
+            self._busy.add(effect.cell.person)
+            return
         if parse_key(effect.key) is None:
             # A sync's or an undo's own write: it is theirs to settle, and ours waits behind it.
             self._wait(effect)
             return
-        if newest == effect.key:
+        if newest is not None and parse_key(newest) == parse_key(effect.key):
+            newest = effect.key
             self._busy.add(effect.cell.person)
         ruling = self._ruling(effect)
         if ruling.verdict in _ENDS:
             self._end(effect, ruling)
         elif ruling.verdict in _RESENDS and newest not in (None, effect.key):
             # A later score of the same pupil waits, and its stamp refuses this one should it still arrive.
-            ledger.settle(self._db, self._place.school_id, effect, State.SUPERSEDED, self._now, reason="newer_score")
+            self._endings.append(Ending(effect, State.SUPERSEDED, "newer_score"))
             self._strays.setdefault(effect.cell, []).append(Sighting(effect.after, effect.maximum))
         elif self._hopeless(effect):
             self._end(effect, Ruling(Verdict.REFUSED, "no_answer"))
@@ -170,7 +215,7 @@ class Round:
             self._busy.add(effect.cell.person)
             self._to_send.append(self._later(effect) if ruling.verdict is Verdict.RESEND_LATER else effect)
         else:
-            ledger.settle(self._db, self._place.school_id, effect, State.UNKNOWN, self._now, reason=ruling.reason)
+            self._endings.append(Ending(effect, State.UNKNOWN, ruling.reason))
             self._wait(effect)
 
     def _ruling(self, effect: Effect) -> Ruling:
@@ -205,28 +250,50 @@ class Round:
 
     def _wait(self, effect: Effect) -> None:
         self._busy.add(effect.cell.person)
-        self.undecided += 1
+        self._undecided += 1
 
-    def _new(self, one: Waiting, known: CellState, *, send: bool) -> None:
-        """Plan a score nobody has sent yet, unless the cell already holds it or somebody else's mark."""
-        if one.given is None and not known.agreed_known:
-            self._note(one.result_id, one.revision, "none", "nothing_to_clear")
-            return
-        if not send:
-            self.undecided += 1
-            return
-        effect = ledger.plan(self._db, self._place.school_id, self._change(one), self._now)
+    def _plan(self, new: Sequence[Waiting]) -> list[Effect]:
+        """Plan scores nobody has sent yet, but for cells that already hold them or somebody else's mark."""
+        school_id = self._place.school_id
+        clearing = ledger.cells(self._db, school_id, [self._cell(one.sub) for one in new if one.given is None])
+        nothing = {cell.person for cell, known in clearing.items() if not known.agreed_known}
+        self._notes += [
+            Note(one.result_id, one.revision, "none", "nothing_to_clear") for one in new if one.sub in nothing
+        ]
+        wanted = [one for one in new if one.sub not in nothing]
+        held = ledger.hold(self._db, school_id, [self._cell(one.sub) for one in wanted])
+        planned = self._planned([self._change(one) for one in wanted], held)
+        leaving = [effect for effect in planned if self._may_leave(effect, held[effect.cell])]
+        self._write_endings()
+        return ledger.mark_sent(self._db, school_id, leaving, self._now, held)
+
+    def _planned(self, changes: list[Change], held: Mapping[Cell, CellState]) -> list[Effect]:
+        """Plan changes; one whose key has come to an end before, and is wanted again, gets the next key."""
+        found: list[Effect] = []
+        turn = 1
+        while changes:
+            effects = ledger.plan_many(self._db, self._place.school_id, changes, self._now, held)
+            found += [effect for effect in effects if effect.state is State.PLANNED]
+            turn += 1
+            changes = [
+                replace(change, key=again(change.key, turn), origin=Origin.RESEND)
+                for change, effect in zip(changes, effects, strict=True)
+                if effect.state is not State.PLANNED
+            ]
+        return found
+
+    def _may_leave(self, effect: Effect, known: CellState) -> bool:
+        """Judge the cell before anything is sent to it."""
         base, ours = self._base(effect.cell, Sighting(known.agreed, known.agreed_maximum))
         ruling = before_write(
-            self._sight.reading(one.sub),
-            self._sight.points(one.sub, effect.after, effect.maximum),
+            self._sight.reading(effect.cell.person),
+            self._sight.points(effect.cell.person, effect.after, effect.maximum),
             base,
             base_known=known.agreed_known or ours,
         )
-        if ruling.verdict is Verdict.WRITE:
-            self._to_send.append(effect)
-        else:
+        if ruling.verdict is not Verdict.WRITE:
             self._end(effect, ruling)
+        return ruling.verdict is Verdict.WRITE
 
     def _change(self, one: Waiting) -> Change:
         return Change(
@@ -240,35 +307,15 @@ class Round:
         )
 
     def _cell(self, sub: str) -> Cell:
-        return lms_cell(self._place.issuer, self._url, sub)
+        return Cell(self._system, self._url, sub)
 
     def _end(self, effect: Effect, ruling: Ruling) -> None:
         state, word = _ENDS[ruling.verdict]
         sighting = self._sight.sighting(effect.cell.person)
-        ledger.settle(
-            self._db, self._place.school_id, effect, state, self._now, reason=ruling.reason, sighting=sighting
-        )
+        self._endings.append(Ending(effect, state, ruling.reason, sighting))
         found = parse_key(effect.key)
         if found is not None:
-            self._note(*found, word, ruling.reason, effect.id)
-
-    def _note(self, result_id: str, revision: int, state: str, reason: str, effect_id: str | None = None) -> None:
-        here = select(result_table.c.id).where(
-            result_table.c.school_id == self._place.school_id, result_table.c.id == result_id
-        )
-        if self._db.execute(here).first() is None:
-            # The result was erased while its score was on its way.
-            return
-        row = {
-            "school_id": self._place.school_id,
-            "result": result_id,
-            "revision": revision,
-            "state": state,
-            "reason": reason,
-            "effect": effect_id,
-            "updated_at": self._now,
-        }
-        upsert(self._db, delivery, row, ("school_id", "result"))
+            self._notes.append(Note(*found, word, ruling.reason, effect.id))
 
 
 def abandon(db: Connection, place: Place, url: str, now: datetime) -> None:

@@ -1,14 +1,15 @@
-"""Sending a batch: a few posts side by side per platform, and none once the platform asks for peace."""
+"""Sending a batch: as many posts side by side as the platform keeps up with, and none once it asks for peace."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections import Counter, deque
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Self
 
 from connector.base.errors import Fatal
 from lti.tool.gradebook import ActivityProgress, GradingProgress, Score
@@ -16,30 +17,13 @@ from lti.tool.outcomes import ScoreOutcome, ScoreStatus
 from sync.effects.records import Effect
 from sync.jobs.runner import JobContext
 from sync.scores.gradebook import Gradebook
+from sync.scores.pace import Paces
 
-POSTS_PER_PLATFORM = 4
 _EXTEND_SECONDS = 15.0
+_LOOK_SECONDS = 1.0
 
 _SLOW_DOWN = frozenset({ScoreStatus.THROTTLED, ScoreStatus.MAINTENANCE, ScoreStatus.UNREACHABLE})
 _FORBIDDEN = frozenset({ScoreStatus.FORBIDDEN, ScoreStatus.UNAUTHORISED})
-
-
-class Limits:
-    """How many posts may be on their way to one platform, over all jobs of this process."""
-
-    def __init__(self, posts: int = POSTS_PER_PLATFORM) -> None:
-        """Allow so many posts per lane."""
-        self._posts = posts
-        self._lanes: dict[str, threading.BoundedSemaphore] = {}
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def slot(self, lane: str) -> Iterator[None]:
-        """Hold one of the lane's places."""
-        with self._lock:
-            semaphore = self._lanes.setdefault(lane, threading.BoundedSemaphore(self._posts))
-        with semaphore:
-            yield
 
 
 class Posted:
@@ -63,20 +47,57 @@ class Posted:
         return any(outcome.accepted for outcome in self.outcomes.values())
 
 
-class Sender:
-    """Sends the scores of one run."""
+@dataclass(frozen=True)
+class Flight:
+    """A batch that is on its way: its effects, and the threads that send them."""
 
-    def __init__(self, context: JobContext, book: Gradebook, limits: Limits) -> None:
-        """Take the job, the gradebook and the limits of the process."""
+    effects: frozenset[str]
+    running: list[Future[None]]
+
+
+class Sender:
+    """Sends the scores of one run, a batch at a time; use it as a context manager, which ends its threads.
+
+    Attributes:
+        posted: How the calls ended.
+        sent: Every write that was started, as it was marked.
+    """
+
+    def __init__(self, context: JobContext, book: Gradebook, paces: Paces) -> None:
+        """Take the job, the gradebook and the paces of the process."""
         self._context = context
         self._book = book
-        self._limits = limits
+        self._pace = paces.of(context.job.lane)
         self._extended = time.monotonic()
         self._halt = threading.Event()
+        self._pool = ThreadPoolExecutor(self._pace.most, thread_name_prefix="scores")
+        self._flights: deque[Flight] = deque()
         self.posted = Posted()
+        self.sent: dict[str, Effect] = {}
 
-    def send(self, url: str, effects: Sequence[Effect]) -> None:
-        """Post each effect's score; outcomes are kept in ``posted``.
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Send no more, and wait for what is on its way."""
+        self._stop()
+        self._pool.shutdown()
+
+    @property
+    def flying(self) -> frozenset[str]:
+        """The effects of the batches under way."""
+        return frozenset().union(*(flight.effects for flight in self._flights))
+
+    def start(self, url: str, effects: Sequence[Effect]) -> None:
+        """Begin to post each effect's score, behind the batches that were started before."""
+        self.sent |= {effect.id: effect for effect in effects}
+        left = deque(effects)
+        running = [self._pool.submit(self._drain, url, left) for _ in range(min(self._pace.most, len(left)))]
+        self._flights.append(Flight(frozenset(effect.id for effect in effects), running))
+
+    def land(self) -> None:
+        """Wait until the oldest batch is sent, keeping the lease; one that was stopped ends those behind it too.
 
         What was not sent because sending stopped has no outcome: whether it was is then judged by reading.
 
@@ -84,48 +105,76 @@ class Sender:
             TokenRefused, TokenUnavailable, Fatal: As ``Gradebook.post_score``.
             LeaseLost: Another worker has the job.
         """
-        self._keep_lease()
-        with ThreadPoolExecutor(POSTS_PER_PLATFORM, thread_name_prefix="scores") as pool:
-            futures = [pool.submit(self._post, url, effect) for effect in effects]
+        if self._flights:
+            self._follow(self._flights.popleft())
+        if self._halt.is_set():
+            self.land_all()
+            self._halt.clear()
+
+    def land_all(self) -> None:
+        """Wait until every batch is sent; raises as ``land``."""
+        while self._flights:
+            self._follow(self._flights.popleft())
+
+    def _follow(self, flight: Flight) -> None:
+        open_ = set(flight.running)
+        while open_:
+            ended, open_ = wait(open_, _LOOK_SECONDS, FIRST_COMPLETED)
+            for one in ended:
+                one.result()
+            self.keep_lease()
+
+    def _stop(self) -> None:
+        self._halt.set()
+        self._pace.wake()
+
+    def _drain(self, url: str, left: deque[Effect]) -> None:
+        """Post scores until none is left or sending stops."""
+        while (effect := _next(left)) is not None and self._pace.enter(self._halt.is_set):
+            began, well = time.monotonic(), False
             try:
-                for future in as_completed(futures):
-                    self._collect(future)
+                well = self._post(url, effect)
             finally:
-                self._halt.set()
-        self._halt.clear()
+                self._pace.leave(time.monotonic() - began, well=well)
 
-    def _collect(self, future: Future[tuple[Effect, ScoreOutcome] | None]) -> None:
-        done = future.result()
-        if done is not None:
-            effect, outcome = done
-            self.posted.outcomes[effect.id] = outcome
-            self.posted.times[effect.id] += 1
-            self._heed(outcome)
-        self._keep_lease()
+    def _post(self, url: str, effect: Effect) -> bool:
+        """Post one score and keep how that ended; False when the platform is in trouble."""
+        self._context.step("score.posting")
+        outcome = self._book.post_score(url, score_of(effect))
+        self._context.step("score.posted")
+        self.posted.outcomes[effect.id] = outcome
+        self.posted.times[effect.id] += 1
+        return self._heed(outcome)
 
-    def _heed(self, outcome: ScoreOutcome) -> None:
+    def _heed(self, outcome: ScoreOutcome) -> bool:
         if outcome.status in _FORBIDDEN:
+            self._stop()
             raise Fatal(str(outcome.status), outcome.message)
         if outcome.status in _SLOW_DOWN:
             self.posted.stopped = outcome
-            self._halt.set()
-        elif outcome.status is ScoreStatus.UNKNOWN and outcome.http_status is None:
+            self._stop()
+            return False
+        if outcome.status is ScoreStatus.UNKNOWN and outcome.http_status is None:
             # No answer at all: the next read shows whether the platform is still there.
-            self._halt.set()
+            self._stop()
+        return outcome.status is not ScoreStatus.UNKNOWN
 
-    def _post(self, url: str, effect: Effect) -> tuple[Effect, ScoreOutcome] | None:
-        with self._limits.slot(self._context.job.lane):
-            if self._halt.is_set():
-                return None
-            self._context.step("score.posting")
-            outcome = self._book.post_score(url, score_of(effect))
-            self._context.step("score.posted")
-            return effect, outcome
+    def keep_lease(self) -> None:
+        """Start the lease's time anew when a good part of it may be over.
 
-    def _keep_lease(self) -> None:
+        Raises:
+            LeaseLost: Another worker has the job.
+        """
         if time.monotonic() - self._extended >= _EXTEND_SECONDS:
             self._context.extend()
             self._extended = time.monotonic()
+
+
+def _next(left: deque[Effect]) -> Effect | None:
+    try:
+        return left.popleft()
+    except IndexError:
+        return None
 
 
 def score_of(effect: Effect) -> Score:

@@ -395,7 +395,7 @@ def tls(certificate: Path) -> ssl.SSLContext:
 
 @pytest.fixture
 def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(certificate))
+    monkeypatch.setattr("connector.base.network.CA_BUNDLE", str(certificate))
 
 
 def test_certificate_nobody_vouches_for_is_refused_by_name(tls: ssl.SSLContext) -> None:
