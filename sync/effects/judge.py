@@ -131,7 +131,9 @@ def _older(reading: Reading, wrote: Decimal | None, base: Decimal | None, *, sen
     """The stored mark is as new as ours or newer: ours by an earlier call, or somebody else's."""
     if reading.blank and reading.hides_zero:
         ours = reading.shows(wrote) and (sent_before or wrote is None)
-        return Ruling(Verdict.ALREADY) if ours else Ruling(Verdict.CONFLICT, "zero_or_none")
+        if not ours:
+            return Ruling(Verdict.CONFLICT, "zero_or_none")
+        return Ruling(Verdict.ALREADY, "zero_not_shown" if wrote is not None else "")
     if reading.shows(wrote):
         return Ruling(Verdict.ALREADY)
     if reading.shows(base):

@@ -116,6 +116,21 @@ def put(
     return job_id if db.scalar(merged) == job_id else None
 
 
+def hurry(db: Connection, school_id: str, kind: str, key: str, due: datetime) -> None:
+    """Let an open job that waits after a failed try come forward; a lane that is closed holds it all the same."""
+    db.execute(
+        update(job)
+        .where(
+            job.c.school_id == school_id,
+            job.c.kind == kind,
+            job.c.key == key,
+            job.c.state == "ready",
+            job.c.run_after > due,
+        )
+        .values(run_after=due)
+    )
+
+
 def finish(db: Connection, leased: Leased, *, reason: str | None = None, now: datetime | None = None) -> None:
     """Mark the job done inside a transaction, with the effects that are committed there; or ready again.
 

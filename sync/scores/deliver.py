@@ -24,7 +24,6 @@ from sync.scores.gradebook import Gradebook, Gradebooks, Opened
 from sync.scores.pace import Paces
 from sync.scores.places import Place, find_place, waiting_results
 from sync.scores.requests import (
-    DELIVER_SCORES,
     delivery_state,
     delivery_states,
     enqueue_activity,
@@ -32,6 +31,7 @@ from sync.scores.requests import (
 )
 from sync.scores.rounds import Round, Sight, Turn, abandon
 from sync.scores.sending import Sender
+from sync.scores.tables import DELIVER_SCORES
 
 __all__ = [
     "DELIVER_SCORES",
@@ -146,7 +146,7 @@ class Delivery:
 
     def _read(self) -> list[Result]:
         """Read the column once for the whole batch."""
-        self.sender.keep_lease()
+        self.context.hold()
         try:
             found = self._book.read_results(self.url)
         except ServiceGone:

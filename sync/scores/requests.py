@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import Connection, and_, func, select
 
+from connector.base.clock import utc_now
 from connector.db.tables.launches import activity, context, resource_link, result
 from sync.jobs import queue
-from sync.scores.tables import delivery, score_column
-
-DELIVER_SCORES = "deliver_scores"
+from sync.scores import view
+from sync.scores.tables import DELIVER_SCORES
+from sync.scores.words import Standing
 
 
 def enqueue_delivery(db: Connection, school_id: str, result_id: str, *, run_after: datetime | None = None) -> None:
@@ -62,59 +62,34 @@ def enqueue_activity(
         run_after: Not before this instant; now by default.
     """
     payload = {"activity": activity_id, "link": link_id or ""}
-    key = f"{activity_id}:{link_id or ''}"
+    key = delivery_key(activity_id, link_id)
     queue.put(db, school_id, DELIVER_SCORES, key, payload, lane=lane, run_after=run_after)
+    # One score without an answer must not hold up the others of its column until its next try.
+    queue.hurry(db, school_id, DELIVER_SCORES, key, run_after or utc_now())
+
+
+def delivery_key(activity_id: str, link_id: str | None) -> str:
+    """Return the key of the job that delivers an activity's scores in one link."""
+    return f"{activity_id}:{link_id or ''}"
 
 
 def delivery_states(db: Connection, school_id: str, result_ids: Iterable[str]) -> dict[str, str]:
     """Return how far the delivery of each result is, by result.
 
     ``none``: nothing to send · ``waiting`` · ``delivered``: read back from the LMS · ``kept_by_teacher``: the LMS
-    holds another mark, which stays · ``refused``: the LMS or its gradebook does not take it.
+    holds another mark, which stays · ``refused``: the LMS or its gradebook does not take it, or the delivery stopped.
     """
-    ids = list(result_ids)
-    found: dict[str, str] = {}
-    for start in range(0, len(ids), 500):
-        rows = _states(db, school_id, result.c.id.in_(ids[start : start + 500]))
-        found |= {row.id: _word(row) for row in rows}
-    return found
+    return {one.result_id: state_word(one.standing) for one in view.of_results(db, school_id, result_ids).values()}
 
 
 def delivery_state(db: Connection, school_id: str, activity_id: str) -> dict[str, str]:
     """Return how far delivery is for everybody with a result in an activity, by account."""
-    return {row.account: _word(row) for row in _states(db, school_id, result.c.activity == activity_id)}
+    return {one.account_id: state_word(one.standing) for one in view.of_activity(db, school_id, activity_id)}
 
 
-def _states(db: Connection, school_id: str, condition: ColumnElement[bool]) -> Any:
-    query = (
-        select(
-            result.c.id,
-            result.c.account,
-            result.c.progress,
-            result.c.revision,
-            activity.c.score_maximum,
-            delivery.c.revision.label("settled"),
-            delivery.c.state,
-            score_column.c.state.label("column_state"),
-        )
-        .join(activity, and_(activity.c.school_id == result.c.school_id, activity.c.id == result.c.activity))
-        .outerjoin(delivery, and_(delivery.c.school_id == result.c.school_id, delivery.c.result == result.c.id))
-        .outerjoin(
-            score_column,
-            and_(
-                score_column.c.school_id == result.c.school_id,
-                score_column.c.activity == result.c.activity,
-                score_column.c.link == func.coalesce(result.c.resource_link, ""),
-            ),
-        )
-        .where(result.c.school_id == school_id, condition)
-    )
-    return db.execute(query)
+def state_word(standing: Standing) -> str:
+    """Return a state as plugins know it."""
+    return _WORDS.get(standing, str(standing))
 
 
-def _word(row: Any) -> str:
-    if row.progress not in ("graded", "cleared") or row.score_maximum is None:
-        return "none"
-    if row.settled == row.revision:
-        return "none" if row.progress == "cleared" and row.state == "delivered" else str(row.state)
-    return "refused" if row.column_state == "missing" else "waiting"
+_WORDS = {Standing.KEPT: "kept_by_teacher", Standing.STOPPED: "refused"}

@@ -18,7 +18,7 @@ from connector.db.types import canonical
 from lti.tool.gradebook import Result
 from lti.tool.outcomes import ScoreStatus
 from sync.effects import ledger
-from sync.effects.judge import Post, Reading, Ruling, Verdict, after_write, before_write, snap
+from sync.effects.judge import Post, Reading, Ruling, Verdict, after_write, before_write, rescale, snap
 from sync.effects.ledger import Ending
 from sync.effects.records import Cell, CellState, Change, Effect, Origin, Sighting, State, lms_cell
 from sync.scores.notes import Note, write_notes
@@ -90,6 +90,14 @@ class Sight:
         """Return the cell for writing down."""
         score = self._score(sub)
         return Sighting(None) if score is None else Sighting(canonical(score), canonical(self.results[sub].maximum))
+
+    def cut(self, sub: str, mark: str | None, maximum: str | None) -> bool:
+        """Tell whether the column shows its own maximum because the mark is above it."""
+        shown = self._score(sub)
+        if shown is None or mark is None or maximum is None:
+            return False
+        most = self.results[sub].maximum
+        return shown == most and rescale(Decimal(mark), Decimal(maximum), most) > most
 
     def changed_at(self, sub: str) -> datetime | None:
         """Return the mark's own time, where the platform tells it."""
@@ -311,11 +319,16 @@ class Round:
 
     def _end(self, effect: Effect, ruling: Ruling) -> None:
         state, word = _ENDS[ruling.verdict]
-        sighting = self._sight.sighting(effect.cell.person)
-        self._endings.append(Ending(effect, state, ruling.reason, sighting))
+        sub, reason = effect.cell.person, ruling.reason
+        if word == "delivered" and self._sight.cut(sub, effect.after, effect.maximum):
+            reason = "over_maximum"
+        elif reason == ScoreStatus.NOT_GRADABLE and effect.expect is not None:
+            # A mark of ours was in this cell once, so this was a pupil of the course.
+            reason = "removed"
+        self._endings.append(Ending(effect, state, reason, self._sight.sighting(sub)))
         found = parse_key(effect.key)
         if found is not None:
-            self._notes.append(Note(*found, word, ruling.reason, effect.id))
+            self._notes.append(Note(*found, word, reason, effect.id))
 
 
 def abandon(db: Connection, place: Place, url: str, now: datetime) -> None:

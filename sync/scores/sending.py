@@ -19,7 +19,6 @@ from sync.jobs.runner import JobContext
 from sync.scores.gradebook import Gradebook
 from sync.scores.pace import Paces
 
-_EXTEND_SECONDS = 15.0
 _LOOK_SECONDS = 1.0
 
 _SLOW_DOWN = frozenset({ScoreStatus.THROTTLED, ScoreStatus.MAINTENANCE, ScoreStatus.UNREACHABLE})
@@ -68,7 +67,6 @@ class Sender:
         self._context = context
         self._book = book
         self._pace = paces.of(context.job.lane)
-        self._extended = time.monotonic()
         self._halt = threading.Event()
         self._pool = ThreadPoolExecutor(self._pace.most, thread_name_prefix="scores")
         self._flights: deque[Flight] = deque()
@@ -122,7 +120,7 @@ class Sender:
             ended, open_ = wait(open_, _LOOK_SECONDS, FIRST_COMPLETED)
             for one in ended:
                 one.result()
-            self.keep_lease()
+            self._context.hold()
 
     def _stop(self) -> None:
         self._halt.set()
@@ -158,16 +156,6 @@ class Sender:
             # No answer at all: the next read shows whether the platform is still there.
             self._stop()
         return outcome.status is not ScoreStatus.UNKNOWN
-
-    def keep_lease(self) -> None:
-        """Start the lease's time anew when a good part of it may be over.
-
-        Raises:
-            LeaseLost: Another worker has the job.
-        """
-        if time.monotonic() - self._extended >= _EXTEND_SECONDS:
-            self._context.extend()
-            self._extended = time.monotonic()
 
 
 def _next(left: deque[Effect]) -> Effect | None:

@@ -7,6 +7,9 @@ from sqlalchemy import CheckConstraint, Column, Integer, Text
 from connector.db.schema import ref, school_table
 from connector.db.types import Instant, Key
 
+DELIVER_SCORES = "deliver_scores"
+"""The kind of the jobs that deliver an activity's scores."""
+
 score_column = school_table(
     "score_column",
     Column("activity", Key, nullable=False),

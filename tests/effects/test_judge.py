@@ -32,7 +32,7 @@ AFTER = [
     (A, "?", "8", "5", False, True, "unknown", "not_read"),
     (OLD, "8", "8", "-", False, True, "already", ""),
     (OLD, "8", "8", "5", True, True, "already", ""),
-    (OLD, "-", "0", "-", True, True, "already", ""),
+    (OLD, "-", "0", "-", True, True, "already", "zero_not_shown"),
     (OLD, "-", "0", "-", False, True, "conflict", "zero_or_none"),
     (OLD, "-", "8", "-", False, True, "conflict", "zero_or_none"),
     (OLD, "-", "8", "-", True, True, "conflict", "zero_or_none"),
