@@ -253,6 +253,8 @@ class ResultSeen:
     """A result as the host holds it, with the state of its delivery to the LMS in a word.
 
     ``delivery`` is one of ``none`` (nothing to send), ``waiting``, ``delivered``, ``kept_by_teacher``, ``refused``.
+    ``delivery_note`` says in the viewer's language what that means and what a teacher can do; empty while all is well,
+    and in a job, where nobody looks.
     """
 
     id: str
@@ -267,6 +269,7 @@ class ResultSeen:
     comment: str
     evidence: Mapping[str, Any]
     delivery: str
+    delivery_note: str = ""
 
 
 @dataclass(frozen=True)

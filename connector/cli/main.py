@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from connector.base.i18n import catalogue
-from connector.cli import console, demo, lti, mapping, people, plugin, privacy, server, sync, sync_settings
+from connector.cli import console, demo, lti, mapping, people, plugin, privacy, scores, server, sync, sync_settings
 from connector.host.runtime import ROOT
 
 
@@ -21,5 +21,6 @@ for command in (*server.commands, lti.lti, console.console, demo.demo, mapping.m
     main.add_command(command)
 main.add_command(plugin.plugin)
 main.add_command(privacy.privacy)
+main.add_command(scores.scores)
 for command in (sync_settings.set_, sync_settings.accept_read_):
     sync.sync.add_command(command)

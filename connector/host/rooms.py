@@ -38,7 +38,9 @@ from plugins.contract import (
     Viewer,
 )
 from sync.jobs.queue import put
-from sync.scores.deliver import delivery_states, enqueue_delivery
+from sync.scores.requests import enqueue_delivery, state_word
+from sync.scores.view import ScoreLine, of_results
+from sync.scores.words import Standing, sentence
 
 PLUGIN_JOB = "plugin_job"
 
@@ -114,8 +116,12 @@ class SchoolRoom:
             .order_by(result_table.c.finished_at.desc(), result_table.c.id)
         )
         rows = db.execute(query).all()
-        states = delivery_states(db, self._school_id, [row.id for row in rows])
-        return [_seen(row, states.get(row.id, "none")) for row in rows]
+        scores = of_results(db, self._school_id, [row.id for row in rows])
+        return [_seen(row, scores.get(row.id), self._note_on) for row in rows]
+
+    def _note_on(self, line: ScoreLine) -> str:
+        """Return what a score's state means, for whoever looks: nobody does in a job."""
+        return ""
 
     def schedule(self, db: Connection, kind: str, key: str, payload: Mapping[str, str], run_after: datetime) -> None:
         """Put a job of this plugin into the queue, in the caller's transaction."""
@@ -186,6 +192,12 @@ class LaunchVisit(SchoolRoom):
         """Return the people who were seen in this course, pupils first, by name."""
         with self.read() as db:
             return _members(db, self._school_id, self._session.context)
+
+    def _note_on(self, line: ScoreLine) -> str:
+        """Return what a state that is not simply well means, in the viewer's language."""
+        if not line.reason and line.standing in (Standing.NONE, Standing.WAITING, Standing.DELIVERED):
+            return ""
+        return translate(sentence(line.standing, line.reason), self._session.language)
 
     def t(self, msgid: str, **values: object) -> str:
         """Translate into the viewer's language."""
@@ -285,7 +297,7 @@ def _link_of(db: Connection, school_id: str, activity_id: str, account_id: str) 
     return last or links[0]
 
 
-def _seen(row: Row[Any], delivery: str) -> ResultSeen:
+def _seen(row: Row[Any], line: ScoreLine | None, note: Callable[[ScoreLine], str]) -> ResultSeen:
     return ResultSeen(
         id=row.id,
         activity_id=row.activity,
@@ -298,7 +310,8 @@ def _seen(row: Row[Any], delivery: str) -> ResultSeen:
         finished_at=row.finished_at,
         comment=row.comment,
         evidence=row.evidence,
-        delivery=delivery,
+        delivery="none" if line is None else state_word(line.standing),
+        delivery_note="" if line is None else note(line),
     )
 
 

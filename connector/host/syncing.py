@@ -30,6 +30,8 @@ from connector.host.rosters import Rosters
 from connector.host.runtime import Runtime
 from lti.tool.ports import Registration
 from plugins.contract import Role
+from sync.effects.records import lms_cell
+from sync.effects.zeros import KnownZero, hidden_zeros
 from sync.jobs.runner import Handler, Handlers
 from sync.runs.handlers import register_sync_jobs
 from sync.runs.runtime import SyncRuntime
@@ -146,6 +148,7 @@ class SystemsByKey:
             platform,
             staff=lambda: _staff(self._runtime, side.school, registration.issuer),
             rosters=Rosters(self._runtime, side.school),
+            zeros=lambda item: _zeros(self._runtime, side.school, registration.issuer, item),
             clock=self._runtime.clock,
         )
 
@@ -270,6 +273,13 @@ def _courses(runtime: Runtime, school: str, issuer: str, deployment_id: str) -> 
         # A link launched outside of any course has no roster, and no group of a journal.
         if not row.context_id.startswith(NAMELESS)
     ]
+
+
+def _zeros(runtime: Runtime, school: str, issuer: str, item: str) -> dict[str, KnownZero]:
+    """Return our own zeros that the LMS took and does not show, by user."""
+    with runtime.database.school(school, write=False) as db:
+        found = hidden_zeros(db, school, lms_cell(issuer, item, "").system, [item])
+    return {person: zero for (_, person), zero in found.items()}
 
 
 def _staff(runtime: Runtime, school: str, issuer: str) -> frozenset[str]:

@@ -284,14 +284,16 @@ class Round:
             found += [effect for effect in effects if effect.state is State.PLANNED]
             turn += 1
             changes = [
-                replace(change, key=again(change.key, turn), origin=Origin.RESEND)
+                replace(change, key=again(change.key, turn), origin=Origin.RESEND, wanted_at=self._now)
                 for change, effect in zip(changes, effects, strict=True)
                 if effect.state is not State.PLANNED
             ]
         return found
 
     def _may_leave(self, effect: Effect, known: CellState) -> bool:
-        """Judge the cell before anything is sent to it."""
+        """Judge the cell before anything is sent to it; an empty one that a person asks to fill again is filled."""
+        if effect.origin is Origin.RESEND and self._sight.reading(effect.cell.person).blank:
+            return True
         base, ours = self._base(effect.cell, Sighting(known.agreed, known.agreed_maximum))
         ruling = before_write(
             self._sight.reading(effect.cell.person),

@@ -14,8 +14,11 @@ from sync.effects.tables import effect
 from sync.jobs.backoff import Backoff
 from sync.jobs.runner import Handlers, Runtime, execute_job
 from sync.jobs.tables import job
+from sync.scores import view
 from sync.scores.deliver import DELIVER_SCORES, deliver_handler, delivery_state, enqueue_delivery
+from sync.scores.resend import resend_all
 from sync.scores.tables import delivery
+from sync.scores.view import ScoreLine
 from tests.support import factories as make
 from tests.support.lms import Rehearsal
 
@@ -129,6 +132,14 @@ class Course:
         with self.database.school(self.school_id, write=False) as db:
             row = db.execute(select(delivery.c.reason).where(delivery.c.result == self.results[sub])).one()
             return str(row.reason)
+
+    def lines(self) -> list[ScoreLine]:
+        with self.database.school(self.school_id, write=False) as db:
+            return view.of_activity(db, self.school_id, self.activity_id)
+
+    def resend(self) -> list[str]:
+        with self.database.school(self.school_id) as db:
+            return resend_all(db, self.school_id, self.clock())
 
     def effects(self, sub: str) -> list[Any]:
         with self.database.school(self.school_id, write=False) as db:

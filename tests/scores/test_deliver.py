@@ -365,11 +365,14 @@ def test_scores_the_tool_may_not_write_are_a_dead_letter_and_arrive_once_it_may(
         (scopes,) = connection.execute("SELECT scopes FROM tool").fetchone()
         connection.execute("UPDATE tool SET scopes = '[]'")
     assert course.deliver().state == "dead"
-    assert course.state(sub) == "waiting"
+    assert course.state(sub) == "refused"
+    (line,) = course.lines()
+    assert (line.standing, line.reason, line.needs_person) == ("stopped", "token_invalid_scope", True)
     with store.write() as connection:
         connection.execute("UPDATE tool SET scopes = ?", (scopes,))
-    course.ask(sub)
-    course.deliver()
+    assert course.resend() == [course.results[sub]]
+    assert course.state(sub) == "waiting"
+    assert course.deliver().state == "done"
     assert (course.mark(sub), course.state(sub)) == (5, "delivered")
 
 

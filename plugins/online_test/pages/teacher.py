@@ -92,6 +92,7 @@ def _row(visit: Visit, name: str, theirs: Sequence[a.Attempt], result: ResultSee
         "score": "" if best is None or score is None else f"{plain(score)} / {plain(best.score_maximum)}",
         "percent": "" if best is None or score is None else percent(score, best.score_maximum),
         "delivery": "" if result is None or best is None else visit.t(DELIVERY.get(result.delivery, result.delivery)),
+        "delivery_note": "" if result is None else result.delivery_note,
         "delivery_state": "" if result is None else result.delivery,
         "attempts": [(attempt.number, attempt.id) for attempt in theirs],
     }

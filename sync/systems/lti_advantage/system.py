@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,6 +20,7 @@ from lti.tool.ports import Registration
 from lti.tool.roles import Role as LtiRole
 from lti.tool.rosters import RosterStore, follow
 from lti.tool.tokens import TokenSource
+from sync.effects.zeros import KnownZero
 from sync.model import AcademicSession, AttendanceMark, Group, Lesson, LineItem, Person, Result, Role
 from sync.systems.contract import (
     Access,
@@ -102,6 +103,7 @@ class LtiAdvantageSystem:
         *,
         staff: Callable[[], frozenset[str]] = frozenset,
         rosters: RosterStore | None = None,
+        zeros: Callable[[str], Mapping[str, KnownZero]] = lambda _item: {},
         clock: Clock = utc_now,
     ) -> None:
         """Take the session, the tokens and whose courses they are.
@@ -113,9 +115,11 @@ class LtiAdvantageSystem:
             platform: The deployment and its courses.
             staff: Users who launched as teachers or assistants. Moodle's roster calls an assistant a Learner.
             rosters: Where rosters are kept between two reads, for LMSs that tell what changed since.
+            zeros: Our own zeros of a column that the LMS took and does not show, by user.
             clock: Our clock.
         """
         self._rosters = rosters
+        self._zeros = zeros
         self._clock = clock
         self._key = key
         self._http = ClockedOutbound(http, clock)
@@ -187,7 +191,11 @@ class LtiAdvantageSystem:
         return Read(items, evidence, at, reason)
 
     def read_results(self, scope: Scope, items: Sequence[LineItem]) -> Read[Result]:
-        """Return every mark of the columns; a result without a score is left out, it may be a zero or none."""
+        """Return every mark of the columns.
+
+        A result without a score is left out, it may be a zero or none; unless it is a zero of our own that the LMS
+        took and nobody has touched since.
+        """
         at = self._http.now()
         found: list[Result] = []
         for item in items:
@@ -198,7 +206,18 @@ class LtiAdvantageSystem:
                 evidence = of_error(error)
                 return Read(tuple(found), Evidence.PARTIAL if found else evidence, at, error.reason)
             found += [_result(item.id, row, row.score) for row in rows if row.score is not None]
+            found += self._own_zeros(item, rows)
         return Read(tuple(found), Evidence.COMPLETE, at)
+
+    def _own_zeros(self, item: LineItem, rows: Sequence[ags.Result]) -> list[Result]:
+        shown = {row.user_id: row for row in rows}
+        found = []
+        for person, zero in self._zeros(item.id).items():
+            row = shown.get(person)
+            changed_at = row.timestamp if row is not None else None
+            if (row is None or row.score is None) and zero.explains(changed_at):
+                found.append(Result(item.id, person, "0", item.maximum, zero.stamp))
+        return found
 
     def read_attendance(self, scope: Scope, lessons: Sequence[Lesson]) -> Read[AttendanceMark]:
         """Offer none: LTI has no attendance."""
