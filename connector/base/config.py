@@ -73,7 +73,7 @@ class Settings(BaseModel):
         default="",
         description="PEM file of certificate authorities that outbound calls trust beside the public ones.",
     )
-    job_threads: int = Field(default=2, ge=0, le=32, description="Worker threads inside the server; 0 for none.")
+    job_threads: int = Field(default=4, ge=0, le=32, description="Worker threads inside the server; 0 for none.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     _split = field_validator("encryption_keys", "languages", mode="before")(_listed)

@@ -73,7 +73,7 @@ def migrate_if_embedded(embedded: bool) -> None:
 
 
 @click.command()
-@click.option("--threads", default=2, show_default=True, type=click.IntRange(1, 64))
+@click.option("--threads", default=4, show_default=True, type=click.IntRange(1, 64))
 @explained
 def worker(threads: int) -> None:
     """Run jobs: from the Celery broker when BROKER_URL is set, else by sweeping the queue."""

@@ -53,9 +53,18 @@ def _plugin_job(runtime: Runtime, context: JobContext) -> None:
     handler(room, json.loads(context.payload["payload"]))
 
 
-def make_job_runtime(runtime: Runtime) -> JobRuntime:
-    """Return what running jobs needs in this process."""
-    return JobRuntime(runtime.database, make_handlers(runtime), clock=runtime.clock)
+def make_job_runtime(runtime: Runtime, threads: int = 4) -> JobRuntime:
+    """Return what running jobs needs in this process.
+
+    One lane takes half of the threads at most: an LMS that hangs must leave some to the others.
+    """
+    handlers = make_handlers(runtime)
+    return JobRuntime(runtime.database, handlers, clock=runtime.clock, lane_limit=lane_limit(threads))
+
+
+def lane_limit(threads: int) -> int:
+    """Return how many jobs of one lane may run at once."""
+    return max(1, min(2, threads // 2))
 
 
 def start_work(runtime: Runtime) -> Dispatcher:
@@ -68,7 +77,7 @@ def start_work(runtime: Runtime) -> Dispatcher:
         bell: Dispatcher = CeleryDispatcher(settings.broker_url)
         runtime.doorbell = bell
         return bell
-    local = LocalDispatcher(make_job_runtime(runtime), settings.job_threads)
+    local = LocalDispatcher(make_job_runtime(runtime, settings.job_threads), settings.job_threads)
     local.start()
     runtime.doorbell = local
     util.Finalize(None, local.stop, args=(STOP_SECONDS,), exitpriority=10)
@@ -77,7 +86,7 @@ def start_work(runtime: Runtime) -> Dispatcher:
 
 def run_worker(runtime: Runtime, threads: int) -> int:
     """Run jobs until a signal ends it; return the exit status for a supervisor."""
-    jobs = make_job_runtime(runtime)
+    jobs = make_job_runtime(runtime, threads)
     if runtime.settings.broker_url:
         runtime.doorbell = CeleryDispatcher(runtime.settings.broker_url)
         return run_celery_worker(jobs, runtime.settings.broker_url, threads=threads)

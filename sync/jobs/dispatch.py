@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connector.base.log import get_logger
 from sync.jobs import leases
+from sync.jobs.chores import Chores
 from sync.jobs.runner import Runtime, execute_job
 
 log = get_logger("jobs")
@@ -109,9 +110,14 @@ class LocalDispatcher:
 
     def _watch(self) -> None:
         stopping = self._runtime.stopping
+        chores = Chores(self._runtime, self._runtime.clock(), beats=False)
         while not stopping.is_set():
             self._alarm.wait(self._look())
             self._alarm.clear()
+            try:
+                chores.look()
+            except SQLAlchemyError as error:
+                log.warning("queue unreachable", error=type(error).__name__)
 
     def _look(self) -> float:
         """Ring when a job is due; return how many seconds to sleep."""

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select
 from connector.db.database import Database
 from sync.jobs import leases
 from sync.jobs.runner import Runtime
-from sync.jobs.tables import job, job_worker, upsert
+from sync.jobs.tables import job, job_lane, job_worker, upsert
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class QueueHealth:
         leased: Jobs that run.
         dead: Dead letters.
         expired: Leases that ended with nobody finishing the job.
-        oldest_due: How long the oldest due job has waited.
+        oldest_due: How long the oldest due job has waited, those behind closed lanes apart: they wait for an LMS.
+        closed: Lanes that are closed.
         workers: Processes that were heard of in the last minute.
     """
 
@@ -31,6 +32,7 @@ class QueueHealth:
     dead: int
     expired: int
     oldest_due: timedelta
+    closed: int
     workers: int
 
 
@@ -41,7 +43,10 @@ def queue_health(database: Database, now: datetime) -> QueueHealth:
             str(state): int(n) for state, n in db.execute(select(job.c.state, func.count()).group_by(job.c.state))
         }
         expired = db.scalar(select(func.count()).where(job.c.state == "leased", job.c.lease_until <= now)) or 0
-        oldest = db.scalar(select(func.min(job.c.run_after)).where(job.c.state == "ready", job.c.run_after <= now))
+        shut = select(job_lane.c.lane).where(job_lane.c.open_until > now)
+        waits = (job.c.state == "ready", job.c.run_after <= now, job.c.lane.not_in(shut))
+        oldest = db.scalar(select(func.min(job.c.run_after)).where(*waits))
+        closed = db.scalar(select(func.count()).select_from(shut.subquery())) or 0
         heard = select(func.count()).where(job_worker.c.seen_at > now - timedelta(minutes=1))
         workers = db.scalar(heard) or 0
     return QueueHealth(
@@ -50,6 +55,7 @@ def queue_health(database: Database, now: datetime) -> QueueHealth:
         dead=states.get("dead", 0),
         expired=expired,
         oldest_due=now - oldest if oldest is not None else timedelta(),
+        closed=closed,
         workers=workers,
     )
 

@@ -14,7 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from connector.base.log import get_logger
 from sync.jobs import leases
 from sync.jobs.celery_app import QUEUE, RUN_JOB, CeleryDispatcher, make_celery
-from sync.jobs.health import beat, stalled
+from sync.jobs.chores import Chores
+from sync.jobs.health import stalled
 from sync.jobs.runner import Runtime, execute_job
 
 # A supervisor sees "software failure" (sysexits.h) and starts the worker anew.
@@ -96,9 +97,11 @@ class Sweeper:
         self._runtime.stopping.set()
 
     def _run(self) -> None:
+        chores = Chores(self._runtime, self._started_at, beats=True)
         while not self._runtime.stopping.wait(self._sweep):
             try:
                 self.sweep()
+                chores.look()
             except SQLAlchemyError as error:
                 log.warning("queue unreachable", error=type(error).__name__)
 
@@ -109,7 +112,6 @@ class Sweeper:
         due = leases.claim_rings(runtime.database, runtime.clock(), quiet, runtime.lane_limit)
         for job_id in due:
             self._bell.ring(job_id)
-        beat(runtime, self._started_at)
         if stalled(runtime, self._started_at, self._patience):
             log.error("worker stalled", seconds=self._patience.total_seconds())
             # Threads that hang cannot be joined, and their leases expire anyway.

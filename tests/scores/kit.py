@@ -48,13 +48,20 @@ class Course:
 
     @classmethod
     def of(
-        cls, database: Database, lms: Rehearsal, *, placed: bool = True, maximum: str = "10", column: int = 10
+        cls,
+        database: Database,
+        lms: Rehearsal,
+        *,
+        placed: bool = True,
+        maximum: str = "10",
+        column: int = 10,
+        registration: str = "registration",
     ) -> Course:
         school_id = make.make_school(database)
         course = make.make_context(
             database,
             school_id,
-            registration_id="registration",
+            registration_id=registration,
             issuer=lms.lms.base_url,
             deployment_id=lms.deployment_id,
             line_items_url=lms.line_items_url,

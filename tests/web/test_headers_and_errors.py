@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from werkzeug.test import TestResponse
 
 from connector.app import create_app
 from connector.host.plugins import PluginFailure
+from sync.jobs.backoff import Backoff
+from sync.jobs.lanes import pause
+from sync.jobs.queue import put
 from tests.support.kopir_site import PUBLIC, Lms, Site
 from tests.support.probe_plugin import Probe
 
@@ -97,7 +101,23 @@ def test_health_is_told_while_the_process_lives_and_readiness_only_when_it_can_s
     assert get(site, "/").headers["Location"] == "/console/"
     assert (get(site, "/healthz").status_code, get(site, "/healthz").json) == (200, {"status": "ok"})
     ready = get(site, "/readyz")
-    assert (ready.status_code, ready.json) == (200, {"status": "ok", "problems": []})
+    assert (ready.status_code, ready.json["status"], ready.json["problems"]) == (200, "ok", [])
+    assert (ready.json["warnings"], ready.json["queue"]["ready"]) == ([], 0)
+
+
+def test_queue_that_stands_still_is_a_warning_and_shuts_nobody_out(site: Site, lms: Lms) -> None:
+    database, school = site.runtime.database, lms.made.school_id
+    with database.school(school) as db:
+        put(db, school, "x", "1", {}, run_after=site.runtime.clock() - timedelta(minutes=30), lane="registration")
+    assert get(site, "/readyz").json["warnings"] == ["jobs are due and nobody takes them"]
+    pause(database, "registration", site.runtime.clock(), "503", None, Backoff())
+    answer = get(site, "/readyz")
+    assert (answer.status_code, answer.json["warnings"], answer.json["queue"]["closed_lanes"]) == (200, [], 1)
+    metrics = get(site, "/metrics", environ_overrides={"REMOTE_ADDR": "10.0.0.7"}).text
+    assert 'kopir_jobs{state="ready"} 1' in metrics
+    assert 'kopir_lane_closed{lane="registration"} 1' in metrics
+    assert get(site, "/metrics", environ_overrides={"REMOTE_ADDR": "93.184.216.34"}).status_code == 404
+    assert get(site, "/metrics", headers={"X-Forwarded-For": "10.0.0.7"}).status_code == 404
 
 
 def test_plugin_that_failed_makes_the_site_not_ready_by_name(site: Site) -> None:
