@@ -318,6 +318,7 @@ class Page:
     """A page from the plugin's ``templates/``, which extend ``kopir/page.html`` (blocks title, head, body, scripts).
 
     In the template: ``t("English text", field=…)`` translates, ``link("path", key=value)`` makes an address,
+    ``<iframe {{ frame_src("path") }}>`` a frame of the plugin's own (never ``src="{{ link(…) }}"``),
     ``static("file.js")`` one of the plugin's static files, ``form_fields()`` the hidden fields every form needs,
     ``visit`` is the Visit, ``lang`` the language. No inline script or style: the CSP refuses both.
     """

@@ -114,6 +114,8 @@ def registration_of(row: Any) -> Registration:
         token_audience=row.token_audience,
         profile=row.profile,
         allow_anonymous=bool(row.allow_anonymous),
+        rung=row.rung,
+        rung_at=row.rung_at,
     )
 
 

@@ -24,6 +24,7 @@ from connector.host.nameless import course_of
 from connector.host.runtime import Runtime
 from lti.errors import Check, LaunchReason
 from lti.tool.claims import Context, DeepLinkingSettings
+from lti.tool.ladder import Rung
 from lti.tool.launch import Launch
 from lti.tool.refusals import refuse
 from lti.tool.roles import Role
@@ -61,13 +62,14 @@ class Session:
     details: Mapping[str, Any]
     activity_id: str | None
     expires_at: datetime
+    rung: str = ""
 
 
 _INSERT = Prepared(launch.insert(), [column.name for column in launch.c if column.name != "used_ticket_at"])
 
 
-def admit(runtime: Runtime, launched: Launch, school: School) -> Admitted:
-    """Store a launch and what it names, in one transaction.
+def admit(runtime: Runtime, launched: Launch, school: School, rung: Rung = Rung.COOKIE) -> Admitted:
+    """Store a launch and what it names, in one transaction, and by which rung of the ladder it came.
 
     Raises:
         LaunchRefused: ``replayed``: this launch was let in before, by whichever process.
@@ -92,7 +94,7 @@ def admit(runtime: Runtime, launched: Launch, school: School) -> Admitted:
                 "role": str(page_role(launched.roles)), "roles": list(launched.role_uris),
                 "language": language_of(launched, school), "target": launched.target_link_uri,
                 "details": _details(launched), "trace": [_check(check) for check in (*launched.trace, *further)],
-                "created_at": now, "expires_at": now + SITTING,
+                "created_at": now, "expires_at": now + SITTING, "rung": str(rung),
             }  # fmt: skip
             _INSERT.do(db, values)
             if legacy is not None:
@@ -257,11 +259,22 @@ def find_session(runtime: Runtime, launch_id: str, cookie: str) -> Session | Non
     school_id, _, secret = cookie.partition(".")
     if not (is_id(school_id) and is_id(launch_id) and secret and secret.isascii()):
         return None
+    return _find(runtime, school_id, launch_id, fingerprint(secret))
+
+
+def session_of(runtime: Runtime, school_id: str, launch_id: str) -> Session | None:
+    """Return a launch's session for a caller who has proved by a signature of ours that it is this browser's."""
+    return _find(runtime, school_id, launch_id, None) if is_id(school_id) and is_id(launch_id) else None
+
+
+def _find(runtime: Runtime, school_id: str, launch_id: str, secret_hash: str | None) -> Session | None:
     with runtime.database.school(school_id, write=False) as db:
         row = db.execute(_session_query(school_id, launch_id)).first()
-    if row is None or not hmac.compare_digest(row.secret_hash, fingerprint(secret)):
+    if row is None or row.expires_at <= runtime.clock():
         return None
-    return _session(row) if row.expires_at > runtime.clock() else None
+    if secret_hash is not None and not hmac.compare_digest(row.secret_hash, secret_hash):
+        return None
+    return _session(row)
 
 
 def session_of(runtime: Runtime, school_id: str, launch_id: str) -> Session | None:
@@ -312,6 +325,7 @@ def _session(row: Row[Any]) -> Session:
         details=row.details,
         activity_id=row.activity,
         expires_at=row.expires_at,
+        rung=row.rung,
     )
 
 

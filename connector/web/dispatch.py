@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from flask import request
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 
@@ -41,22 +42,40 @@ def routes_of(plugin: Plugin) -> Routes:
     return _routes(tuple(plugin.routes()))
 
 
-def to_request(path: str, args: Mapping[str, str]) -> Request:
-    """Return the present request as values; files are read whole, within the application's size limit."""
+# Query and form fields of the host's own, which a plugin never sees.
+_OWN = "kopir_"
+
+
+def to_request(path: str, args: Mapping[str, str], method: str) -> Request:
+    """Return the present request as values; files are read whole, within the application's size limit.
+
+    Args:
+        path: The plugin's own path.
+        args: What the route caught.
+        method: GET also where a form only opened an address; then the form was the host's.
+    """
+    if method == "GET":
+        return Request(
+            method, path, args={name: str(value) for name, value in args.items()}, query=_fields(request.args)
+        )
     files = {
         name: Upload(file.filename or "", file.stream.read())
         for name, file in request.files.items(multi=False)
         if file.filename
     }
     return Request(
-        method=request.method,
+        method=method,
         path=path,
         args={name: str(value) for name, value in args.items()},
-        query=request.args.to_dict(flat=False),
-        form=request.form.to_dict(flat=False),
+        query=_fields(request.args),
+        form=_fields(request.form),
         json=request.get_json(silent=True) if request.is_json else None,
         files=files,
     )
+
+
+def _fields(sent: MultiDict[str, str]) -> dict[str, list[str]]:
+    return {name: values for name, values in sent.to_dict(flat=False).items() if not name.startswith(_OWN)}
 
 
 def call(route: Route, visit: Visit, asked: Request) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlencode
 
-from flask import Blueprint, abort, g, make_response, redirect, render_template, request
+from flask import Blueprint, Response, abort, g, jsonify, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as WsgiResponse
 
 from connector.base.i18n import LANGUAGES, N_, translate
@@ -14,7 +14,6 @@ from connector.host import basket
 from connector.host.deep_linking import answer, settings_of
 from connector.host.healing import Question, heal, open_copy, questioned, take_over
 from connector.host.launches import (
-    SITTING,
     Session,
     choose_language,
     deep_linking_of,
@@ -24,13 +23,24 @@ from connector.host.launches import (
 from connector.host.links import bind_activity
 from connector.host.rooms import LaunchVisit, find_activity, make_activity
 from connector.web.dispatch import call, routes_of, to_request
+from connector.web.ladder import bounce
 from connector.web.render import Frame, render
 from connector.web.security import allow_form_to, allow_framing
 from connector.web.state import COOKIE, browser_language, runtime
+from connector.web.tickets import TICKET_FIELD, one_use_address, session_by_ticket
+from connector.web.tokens import (
+    GO_FIELD,
+    cookie_again,
+    session_by_cookie_again,
+    session_by_token,
+    token_for,
+    token_holds,
+)
 from connector.web.tools import tool_page
+from lti.tool.cookies import set_cookie
 from lti.tool.deep_linking import DeepLinkingResponse
 from lti.vocab import MessageType
-from plugins.contract import Activity, Material, OpenTool, Placed, Placement, Plugin, Role
+from plugins.contract import Activity, Download, Material, OpenTool, Placed, Placement, Plugin, Role
 
 blueprint = Blueprint("launched", __name__, url_prefix="/l/<launch_id>")
 _NO_SESSION = N_("This page is not open any more")
@@ -38,14 +48,18 @@ _OPEN_AGAIN = N_(
     "Go back to your course and open the activity again. If it happens again, the browser blocks this page's cookies: "
     "open the activity in a new window, or tell the informatics teacher."
 )
-TOKEN_FIELD, TOKEN_HEADER = "kopir_token", "X-Kopir-Token"
 
 
 @blueprint.url_value_preprocessor
 def _open_session(_endpoint: str | None, values: dict[str, str] | None) -> None:
     launch_id = (values or {}).pop("launch_id", "")
+    cookie = request.cookies.get(COOKIE, "")
     g.launch_id = launch_id
-    g.session = find_session(runtime(), launch_id, request.cookies.get(COOKIE, ""))
+    g.session = find_session(runtime(), launch_id, cookie) or session_by_cookie_again(launch_id, cookie)
+    # A session that a cookie does not carry: a page's token does, or the one-use address of a download.
+    g.alone = g.session is None
+    if g.alone:
+        g.session = session_by_token(launch_id) or session_by_ticket(launch_id)
 
 
 @blueprint.before_request
@@ -54,9 +68,29 @@ def _guard() -> WsgiResponse | None:
     if session is None:
         return _no_session()
     allow_framing(runtime().registry.frame_origins(session.school_id))
-    if request.method == "POST" and not _token_holds(session):
+    if request.method == "POST" and not token_holds(session):
         abort(403)
     return None
+
+
+@blueprint.after_request
+def _go_on_alone(response: Response) -> Response:
+    """Offer a browser without the launch's cookie another one, and lead it on by forms instead of redirects."""
+    session: Session | None = g.get("session")
+    if session is None or not g.alone:
+        return response
+    space = f"/l/{session.launch_id}/"
+    if response.status_code == 303 and response.location.startswith(space):
+        by_ticket = TICKET_FIELD in response.location
+        response = response if by_ticket else bounce(response.location, page_token(session))
+    left = int((session.expires_at - runtime().clock()).total_seconds())
+    response.headers.add("Set-Cookie", set_cookie(COOKIE, cookie_again(session), path=space, max_age=left))
+    return response
+
+
+def _method() -> str:
+    """Return GET for a form that only opens an address."""
+    return "GET" if request.method == "POST" and GO_FIELD in request.form else request.method
 
 
 def _no_session() -> WsgiResponse:
@@ -71,15 +105,15 @@ def _no_session() -> WsgiResponse:
     return make_response(render_template("kopir/no_session.html", lang=first, parts=parts), 403)
 
 
-def _token_holds(session: Session) -> bool:
-    sent = request.headers.get(TOKEN_HEADER) or request.form.get(TOKEN_FIELD, "")
-    value = runtime().signer("page").read(sent) if sent else None
-    return value is not None and value.get("l") == session.launch_id
-
-
 def page_token(session: Session) -> str:
     """Return the token that a page of this launch sends back with every POST."""
-    return runtime().signer("page").sign({"l": session.launch_id}, SITTING.total_seconds())
+    return token_for(session.launch_id, session.school_id)
+
+
+@blueprint.post("/renew")
+def renew() -> WsgiResponse:
+    """Give an open page a new token before its own is over."""
+    return jsonify(token=page_token(g.session))
 
 
 def address(base: str, path: str = "", **query: str) -> str:
@@ -104,13 +138,15 @@ def _visit(session: Session, plugin_id: str, placed: Activity | None, link: Call
 
 
 def _frame(session: Session, visit: LaunchVisit | None, title: str) -> Frame:
-    return Frame(session, visit, title, page_token(session), address("language"))
+    return Frame(session, visit, title, page_token(session), address("language"), g.alone)
 
 
-@blueprint.get("/")
+@blueprint.route("/", methods=["GET", "POST"])
 def entry() -> WsgiResponse:
     """Open what was launched: the picker for deep linking, else the activity's first page."""
     session: Session = g.session
+    if _method() == "POST":
+        abort(405)
     if session.message_type == MessageType.DEEP_LINKING:
         return _choose(session)
     if session.message_type == MessageType.DATA_PRIVACY:
@@ -177,12 +213,17 @@ def _placed(session: Session) -> Activity | None:
 
 
 def _serve(session: Session, plugin: Plugin, visit: LaunchVisit, path: str, *, picking: bool) -> WsgiResponse:
-    route, args = routes_of(plugin).match(path, request.method)
+    method = _method()
+    route, args = routes_of(plugin).match(path, method)
     if route is None or route.in_picker is not picking:
         abort(404)
     if session.role not in route.roles or (picking and session.role is not Role.TEACHER):
         abort(403)
-    outcome = call(route, visit, to_request(path, args))
+    outcome = call(route, visit, to_request(path, args, method))
+    if isinstance(outcome, Download) and g.alone and method != request.method:
+        return redirect(one_use_address(session), 303)
+    if g.alone and TICKET_FIELD in request.args and not isinstance(outcome, Download):
+        abort(404)
     if isinstance(outcome, Placed) and picking and outcome.placements:
         return _place(session, plugin.manifest.id, outcome.placements)
     title = visit.activity.title if visit.activity else visit.t(plugin.manifest.name)

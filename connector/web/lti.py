@@ -13,14 +13,17 @@ from connector.host.launch_refusals import note_refusal
 from connector.host.launches import Admitted, admit, was_let_in
 from connector.host.notices import offer
 from connector.host.registry import School
+from connector.host.rungs import note_way
+from connector.web import ladder
 from connector.web.refusals import refusal_page
 from connector.web.state import COOKIE, runtime
 from connector.web.waiting import first_posted, waiting_page
 from lti.errors import LaunchReason, LaunchRefused
 from lti.tool.cookies import clear_cookie, set_cookie
 from lti.tool.jwks import AskedEarlier
+from lti.tool.ladder import Rung, place_of
 from lti.tool.launch import Launch, validate_launch
-from lti.tool.login import STATE_PURPOSE, begin_login, cookie_name_for, read_state
+from lti.tool.login import COOKIE_PREFIX, STATE_PURPOSE, begin_login, read_state
 from lti.tool.ports import Registration
 from lti.tool.refusals import refuse
 
@@ -46,10 +49,11 @@ def login() -> WsgiResponse:
         )
     except LaunchRefused as refused:
         return _refuse(refused)
-    response = redirect(answer.url, 302)
-    cookie = set_cookie(answer.cookie_name, answer.cookie_value, path=STATE_PATH, max_age=answer.max_age)
-    response.headers.add("Set-Cookie", cookie)
-    return response
+    rungs = ladder.login_rungs(answer)
+    if rungs != (Rung.COOKIE,):
+        return ladder.keep_in_cookie(answer, ladder.login_page(answer, rungs, params))
+    url = answer.by(Rung.WINDOW) if ladder.WINDOW_FIELD in params else answer.url
+    return ladder.keep_in_cookie(answer, redirect(url, 302))
 
 
 @blueprint.post("/launch")
@@ -60,10 +64,15 @@ def launch() -> WsgiResponse:
     form: dict[str, str] = {}
     try:
         form = _form()
-        name = cookie_name_for(form, signer)
+        state = read_state(form.get("state", ""), signer)
+        name = COOKIE_PREFIX + state.state_id if state else ""
+        cookie = request.cookies.get(name)
+        if state is not None and ladder.wants_browser_page(state, form, cookie):
+            return ladder.browser_page(state, form, name)
+        proof = ladder.proof_of(state, form, cookie)
         launched = validate_launch(
             form,
-            browser_secret=request.cookies.get(name) if name else None,
+            browser_secret=proof.secret,
             registrations=here.registry,
             key_sets=AskedEarlier(here.key_sets, first_posted(form)),
             signer=signer,
@@ -71,18 +80,30 @@ def launch() -> WsgiResponse:
             now=here.clock(),
         )
         school = _school(launched)
-        admitted = admit(here, launched, school)
+        admitted = admit(here, launched, school, proof.rung)
     except LaunchRefused as error:
         if error.launch_reason is LaunchReason.KEY_PENDING:
             log.info("launch_waits", registration=error.registration_id)
             return waiting_page(error, form)
         refused = _told_apart(error)
         note_refusal(here, refused)
+        _note_lost_cookie(refused)
         return _refuse(refused)
     offer(here, launched, school)
     offer_groups(here, launched, school.id, admitted.context_id)
     log.info("launch", launch=admitted.launch_id, school=admitted.school_id, kind=str(launched.message_type))
+    note_way(here, launched.registration, state.way if state else None)
+    if not proof.by_cookie or proof.rung is Rung.ACCESS:
+        return ladder.enter_without_cookie(admitted, launched.registration)
     return _enter(admitted, name)
+
+
+def _note_lost_cookie(refused: LaunchRefused) -> None:
+    """Remember that browsers of this platform may keep no cookie, where a real frame came back without one."""
+    framed = place_of(request.headers.get("Sec-Fetch-Dest")).framed
+    registration = runtime().registry.get(refused.registration_id or "")
+    if framed and registration is not None and refused.launch_reason is LaunchReason.NO_COOKIE:
+        note_way(runtime(), registration, Rung.WINDOW)
 
 
 def _told_apart(refused: LaunchRefused) -> LaunchRefused:

@@ -20,6 +20,7 @@ from connector.host.launches import Session
 from connector.host.rooms import LaunchVisit
 from connector.web.security import sandbox
 from connector.web.state import runtime
+from lti.tool.ladder import Rung
 from plugins.contract import (
     Download,
     NotFound,
@@ -39,13 +40,14 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 
 @dataclass(frozen=True)
 class Frame:
-    """What every page of a launch shows around its content."""
+    """What every page of a launch shows around its content; ``alone``: no cookie carries the session."""
 
     session: Session
     visit: Visit | None
     title: str
     token: str
     language_url: str
+    alone: bool = False
 
     def values(self) -> dict[str, Any]:
         """Return the template's values."""
@@ -61,6 +63,9 @@ class Frame:
             "language_url": self.language_url,
             "t": t,
             "token": self.token,
+            "space": f"/l/{self.session.launch_id}/",
+            "alone": self.alone,
+            "windowed": self.session.rung == Rung.WINDOW,
             "form_fields": lambda: Markup('<input type="hidden" name="kopir_token" value="{}">').format(self.token),
             "visit": self.visit,
             "frame_title": self.title,
@@ -104,7 +109,15 @@ def _values(plugin: Plugin, visit: LaunchVisit, frame: Frame) -> dict[str, Any]:
         # The plugin's own static file, shipped with it: as trusted as its code.
         return Markup((package / "static" / file).read_text("utf-8"))  # noqa: S704
 
-    return {**frame.values(), "link": visit.link, "static": static, "host_static": host_static, "inline": inline}
+    def frame_src(path: str, **query: str) -> Markup:
+        address = visit.link(path, **query)
+        if not frame.alone:
+            return Markup('src="{}"').format(address)
+        # Where no cookie lives the page's script opens the frame by its name, with the token in a form.
+        return Markup('name="kopir-{}" data-kopir-src="{}"').format(path, address)
+
+    given = {"link": visit.link, "static": static, "host_static": host_static, "inline": inline}
+    return {**frame.values(), **given, "frame_src": frame_src}
 
 
 def _page(page: Page, plugin: Plugin, visit: LaunchVisit, frame: Frame) -> str:

@@ -6,6 +6,7 @@ from flask import Flask, Request, Response, current_app, request
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 from connector.base.i18n import choose_language
+from connector.host.registry import origin_of
 from connector.host.runtime import Runtime
 
 COOKIE = "kopir_launch"
@@ -33,6 +34,13 @@ def runtime() -> Runtime:
     """Return the runtime of the application that serves this request."""
     found: Runtime = current_app.extensions[_EXTENSION]
     return found
+
+
+def from_our_page() -> bool:
+    """Tell whether a page of ours sent this request: the browser says so, and no page can make it lie."""
+    if request.headers.get("Sec-Fetch-Site") == "same-origin":
+        return True
+    return request.headers.get("Origin") == origin_of(runtime().settings.public_url)
 
 
 def browser_language() -> str:

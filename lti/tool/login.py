@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 from connector.base.ids import new_id
 from connector.base.secrets import Signer, fingerprint, new_token
 from lti.errors import LaunchReason
+from lti.tool.ladder import Rung
 from lti.tool.ports import Registration, Registrations
 from lti.tool.refusals import refuse
 
@@ -37,7 +38,9 @@ class LoginRedirect:
         state: The signed state, as sent.
         registration_id: Which registration the login is for.
         storage_target: ``lti_storage_target`` when the platform offers platform storage, else None.
-        platform_origin: Origin of the authorisation endpoint, the only one to post messages to.
+        registration: The same registration, whole.
+        by: Returns the address and state of this login for one rung of the ladder: the same secret and nonce, and
+            in the signed state how the browser was to keep the secret.
     """
 
     url: str
@@ -48,7 +51,8 @@ class LoginRedirect:
     state: str = field(repr=False)
     registration_id: str
     storage_target: str | None
-    platform_origin: str
+    registration: Registration
+    by: Callable[[Rung], str] = field(repr=False)
 
     @property
     def storage_key(self) -> str:
@@ -68,6 +72,8 @@ class LoginState:
         target_link_uri: What the launch must repeat.
         deployment_hint: ``lti_deployment_id`` of the login, when it was sent.
         issued_at: When the login began (aware, UTC).
+        way: Which rung the ladder's page chose; None after a plain redirect.
+        storage_target: Which frame keeps the secret, on the rung of platform storage.
     """
 
     state_id: str
@@ -77,6 +83,8 @@ class LoginState:
     target_link_uri: str
     deployment_hint: str | None
     issued_at: datetime
+    way: Rung | None = None
+    storage_target: str | None = None
 
 
 def begin_login(
@@ -119,7 +127,7 @@ def begin_login(
         "d": params.get("lti_deployment_id") or None,
         "i": now.timestamp(),
     }
-    state = signer.sign(value, _SIGNED_SECONDS)
+    offered = params.get("lti_storage_target") or None
     request = {
         "scope": "openid",
         "response_type": "id_token",
@@ -128,21 +136,28 @@ def begin_login(
         "client_id": registration.client_id,
         "redirect_uri": redirect_uri,
         "login_hint": hint,
-        "state": state,
+        "state": signer.sign(value, _SIGNED_SECONDS),
         "nonce": nonce,
     }
     if "lti_message_hint" in params:
         request["lti_message_hint"] = params["lti_message_hint"]
+
+    def by(rung: Rung) -> str:
+        kept = {"p": offered} if rung is Rung.STORAGE else {}
+        state = signer.sign({**value, "w": str(rung), **kept}, _SIGNED_SECONDS)
+        return _authorisation_url(registration.auth_url, {**request, "state": state})
+
     return LoginRedirect(
         url=_authorisation_url(registration.auth_url, request),
         state_id=state_id,
         cookie_name=COOKIE_PREFIX + state_id,
         cookie_value=secret,
         max_age=STATE_SECONDS,
-        state=state,
+        state=request["state"],
         registration_id=registration.id,
-        storage_target=params.get("lti_storage_target") or None,
-        platform_origin=_origin(registration.auth_url),
+        storage_target=offered,
+        registration=registration,
+        by=by,
     )
 
 
@@ -159,6 +174,8 @@ def read_state(state: str, signer: Signer) -> LoginState | None:
         target_link_uri=value["t"],
         deployment_hint=value["d"],
         issued_at=datetime.fromtimestamp(value["i"], UTC),
+        way=Rung(value["w"]) if "w" in value else None,
+        storage_target=value.get("p"),
     )
 
 
@@ -198,8 +215,3 @@ def _authorisation_url(auth_url: str, request: Mapping[str, str]) -> str:
 def _taken(piece: str, request: Mapping[str, str]) -> bool:
     pairs = parse_qsl(piece, keep_blank_values=True)
     return bool(pairs) and pairs[0][0] in request
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"

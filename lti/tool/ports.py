@@ -24,6 +24,8 @@ class Registration:
         token_audience: ``aud`` of our client assertion where it is not the token URL (D2L Brightspace).
         profile: Key of ``lti.profiles``: what this platform does differently.
         allow_anonymous: Serve launches without ``sub`` (Core 1.3 §5.3.6.1); off by default.
+        rung: The rung of the launch ladder its logins begin at (``lti.tool.ladder``); empty while nothing is known.
+        rung_at: When that was learnt.
     """
 
     id: str
@@ -35,6 +37,8 @@ class Registration:
     token_audience: str | None = None
     profile: str = "generic"
     allow_anonymous: bool = False
+    rung: str = ""
+    rung_at: datetime | None = None
 
 
 class Registrations(Protocol):

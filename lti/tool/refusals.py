@@ -86,9 +86,10 @@ REFUSALS: dict[LaunchReason, Refusal] = {
         SEC_CSRF,
     ),
     LaunchReason.NO_COOKIE: Refusal(
-        N_("Your browser does not let this page remember you inside the LMS. Open the activity in a new window."),
-        N_("The state's cookie did not come back: third-party cookies are blocked. Set the tool to open in a new "
-           "window."),
+        N_("Your browser did not remember you on the way here. Open the activity from the course once more; where a "
+           "button offers a new window, press it."),
+        N_("The login's secret did not come back, by a cookie or by the LMS's storage. The next login from a frame asks "
+           "the browser first and can go on in a new window."),
         SEC_CSRF,
     ),
     LaunchReason.OTHER_BROWSER: Refusal(

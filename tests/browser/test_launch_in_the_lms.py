@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -185,39 +184,6 @@ def test_two_pupils_sit_a_test_side_by_side_and_each_hands_in_their_own(stage: S
             frame.locator("[data-sure]").click()
             frame.locator("#score").wait_for()
             assert handed_in(stage) == expected
-    context.close()
-
-
-def test_browser_that_keeps_no_cookie_of_kopir_shows_the_honest_page(stage: Stage, tmp_path: Path) -> None:
-    profile = tmp_path / "profile"
-    (profile / "Default").mkdir(parents=True)
-    blocked = {"127.0.0.1,*": {"setting": 2}}
-    preferences = {"profile": {"content_settings": {"exceptions": {"cookies": blocked}}}}
-    (profile / "Default" / "Preferences").write_text(json.dumps(preferences))
-    context = stage.browser.browser_type.launch_persistent_context(
-        str(profile), executable_path=require_service("chromium"), args=ARGS, locale="ru-RU"
-    )
-    with page_of(context) as page:
-        enter_lms(page, stage, AIGERIM)
-        page.goto(stage.links["probe"])
-        inside = page.frame_locator("iframe.tool")
-        expect(inside.locator("code").first).to_have_text("no_cookie")
-        expect(inside.locator("section")).to_have_count(3)
-        assert inside.locator("section").first.get_attribute("lang") == "ru"
-        assert "новом окне" in inside.locator("section").first.inner_text()
-        assert not [one for one in context.cookies() if one["name"].startswith("kopir")]
-    context.close()
-
-
-def test_cookie_lost_in_mid_session_shows_the_honest_page_in_the_frame(stage: Stage) -> None:
-    context = stage.context()
-    with page_of(context) as page:
-        enter_lms(page, stage, AIGERIM)
-        frame = open_tool(page, stage.links["probe"])
-        context.clear_cookies(name="kopir_launch")
-        frame.locator("#act button").click()
-        expect(frame.locator("section")).to_have_count(3)
-        assert "cookie" in frame.locator("main").inner_text()
     context.close()
 
 

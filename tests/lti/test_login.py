@@ -8,6 +8,7 @@ import pytest
 
 from connector.base.secrets import Signer
 from lti.errors import LaunchReason, LaunchRefused
+from lti.tool.ladder import origins_of
 from lti.tool.login import COOKIE_PREFIX, STATE_PURPOSE, begin_login, cookie_name_for, read_state
 from tests.lti.kit import CLIENT, ISSUER, NOW, TARGET, Book, Visit, registration
 
@@ -136,7 +137,7 @@ def test_a_state_signed_for_another_purpose_is_not_read():
 def test_platform_storage_is_offered_when_the_platform_does():
     login = begin(lti_storage_target="_parent")
     assert login.storage_target == "_parent"
-    assert login.platform_origin == ISSUER
+    assert origins_of(login.registration) == (ISSUER,)
     assert login.state_id in login.storage_key
     assert begin().storage_target is None
 

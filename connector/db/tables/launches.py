@@ -88,6 +88,8 @@ launch = school_table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("used_ticket_at", Instant),
+    # The rung of the launch ladder that let it in; counting them is a look at these rows.
+    Column("rung", Key, nullable=False, server_default=""),
     UniqueConstraint("registration_id", "nonce"),
     CheckConstraint("role IN ('teacher', 'pupil', 'other')", name="role"),
     ref("account", "account"),

@@ -51,6 +51,9 @@ registration = Table(
     Column("allow_anonymous", Integer, nullable=False, server_default="0"),
     Column("kid", Key, ForeignKey("signing_key.kid"), nullable=False),
     Column("created_at", Instant, nullable=False),
+    # Where its logins begin on the launch ladder, and since when; empty while nothing is known.
+    Column("rung", Key, nullable=False, server_default=""),
+    Column("rung_at", Instant),
     UniqueConstraint("issuer", "client_id"),
 )
 

@@ -21,6 +21,7 @@ from connector.db.tables.launches import context, launch
 from connector.db.tables.registry import registration
 from connector.host.launch_refusals import Refused, find_refusal, refusals
 from connector.web.console.common import page
+from connector.web.console.rungs import rung_words
 from connector.web.console.session import blueprint, id_or_404, operator
 from connector.web.console.words import said
 from connector.web.state import runtime
@@ -162,6 +163,7 @@ def launch_page(launch_id: str) -> Response:
         (say(N_("Course")), row.course or "–"),
         (say(N_("Deployment")), str(row.details.get("deployment_id", "–"))),
         (say(N_("Language")), row.language),
+        (say(N_("How the browser was recognised")), rung_words(row.rung)),
         (say(N_("Services that came with the course")), ", ".join(_short(scope) for scope in row.scopes or ()) or "–"),
     ]
     issuer = _issuers({row.registration_id}).get(row.registration_id, "")

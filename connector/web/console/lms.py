@@ -5,13 +5,17 @@ from __future__ import annotations
 from flask import abort, request
 from werkzeug.wrappers import Response
 
-from connector.base.i18n import N_
+from connector.base.i18n import N_, Message
 from connector.host.deployments import Waiting, approve_deployment, refuse_deployment, waiting_deployments
 from connector.host.invitations import invitations, invite_lms, revoke_invitation
+from connector.host.rungs import rung_counts
 from connector.web.console.common import NOTES, page, to
+from connector.web.console.rungs import counted, rung_words
 from connector.web.console.session import blueprint, operator
 from connector.web.state import runtime
 from lti.profiles import profile_for
+from lti.tool.ladder import Rung, remembered
+from lti.tool.ports import Registration
 
 NOTES.update(
     {
@@ -32,15 +36,20 @@ def _shown(url: str = "") -> Response:
     here, school_id = runtime(), operator().school_id
     school = here.registry.school(school_id=school_id)
     code = school.code if school else ""
+    counts = rung_counts(here, school_id)
     connected = [
         {"issuer": one.issuer, "client_id": one.client_id, "deployment": deployment,
-         "product": profile_for(one.profile).title}
+         "product": profile_for(one.profile).title, "rung": _begins_at(one), "rungs": counted(counts, one.id)}
         for one, deployment, owner in here.registry.all() if owner == code
     ]  # fmt: skip
     now = here.clock()
     open_ = [one for one in invitations(here) if one.school_id == school_id and one.state(now) == "open"]
     waiting = waiting_deployments(here, school_id)
     return page("registration/console.html", connected=connected, waiting=waiting, invitations=open_, url=url)
+
+
+def _begins_at(platform: Registration) -> Message | str:
+    return rung_words(remembered(platform, runtime().clock()) or Rung.COOKIE)
 
 
 def _waiting() -> Waiting:

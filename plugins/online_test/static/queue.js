@@ -99,7 +99,8 @@ export class Queue {
 
   #post(question, entry, keepalive) {
     const headers = { "Content-Type": "application/json", Accept: "application/json" };
-    if (this.token) headers["X-Kopir-Token"] = this.token;
+    const token = this.token();
+    if (token) headers["X-Kopir-Token"] = token;
     const body = JSON.stringify({ attempt: this.attempt, question, seq: entry.seq, value: entry.value });
     const signal = keepalive ? undefined : AbortSignal.timeout(10000);
     return fetch(this.url, { method: "POST", headers, body, keepalive, signal, credentials: "same-origin" });

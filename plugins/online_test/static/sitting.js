@@ -61,7 +61,8 @@ let leaving = false;
 const queue = new Queue({
   attempt: data.attempt,
   url: data.answerUrl,
-  token: document.querySelector('meta[name="kopir-token"]')?.content ?? "",
+  // Read anew each time: an open page's token is renewed.
+  token: () => document.querySelector('meta[name="kopir-token"]')?.content ?? "",
   base: Number(data.seq),
   onNote: (question, text) => {
     const note = root.querySelector(`fieldset[data-question="${question}"] [data-note]`);
@@ -91,7 +92,10 @@ const show = (state, answer = {}) => {
 const close = () => {
   fieldsets.forEach((fieldset) => (fieldset.disabled = true));
   leaving = true;
-  setTimeout(() => location.assign(data.homeUrl), 3000);
+  // By a link in the page: the host carries links where no cookie lives, and a script's own jump it cannot.
+  const home = Object.assign(document.createElement("a"), { href: data.homeUrl, hidden: true });
+  document.body.append(home);
+  setTimeout(() => home.click(), 3000);
 };
 
 const timers = new Map();

@@ -2,7 +2,8 @@
 const bench = document.getElementById("bench");
 const said = document.getElementById("said");
 const rows = document.querySelector("#readings tbody");
-const token = document.querySelector("meta[name=kopir-token]")?.content ?? "";
+// Read anew each time: an open page's token is renewed.
+const token = () => document.querySelector("meta[name=kopir-token]")?.content ?? "";
 
 const comma = (text) => (document.documentElement.lang === "en" ? text : text.replace(".", ","));
 
@@ -20,7 +21,7 @@ addEventListener("message", async (event) => {
   try {
     const reply = await fetch(bench.dataset.measure, {
       method: "POST",
-      headers: { "Content-Type": "application/json", "X-Kopir-Token": token },
+      headers: { "Content-Type": "application/json", "X-Kopir-Token": token() },
       body: JSON.stringify({ voltage: String(event.data.voltage) }),
     });
     const reading = await reply.json();

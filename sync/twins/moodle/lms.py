@@ -14,6 +14,7 @@ from connector.base.outbound import Outbound
 from lti.platform.keys import PlatformKey, ToolKeys
 from lti.platform.platform import LtiPlatform
 from lti.platform.records import PlatformFacts, RegisteredTool
+from lti.platform.storage import StorageOffer
 from lti.tool.jwks import KeySets
 from lti.vocab import Scope
 from sync.twins.moodle import copying, oauth, registration, services
@@ -128,6 +129,15 @@ class Lms:
     def set_fault(self, kind: str, *, milliseconds: int = 0, times: int | None = None, path: str = "") -> None:
         """Switch a fault on; the kinds are those of `Fault`, ``none`` switches it off."""
         self.app.set(Fault(kind, milliseconds, times, path))
+
+    def offer_storage(self, offer: StorageOffer | None, *, silent: bool = False) -> None:
+        """Offer platform storage to tools as another LMS does, or, as Moodle, none.
+
+        Args:
+            offer: How; None takes it back.
+            silent: Offer it and never answer.
+        """
+        self._parts.storage.offer, self._parts.storage.silent = offer, silent
 
 
 def create_lms(

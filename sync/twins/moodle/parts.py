@@ -5,17 +5,31 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from connector.base.clock import Clock
 from lti.platform.platform import LtiPlatform
+from lti.platform.storage import StorageOffer
 from sync.twins.moodle.gradebook import Gradebook
 from sync.twins.moodle.records import Activity, Quirks
 from sync.twins.moodle.registry import Registry
 from sync.twins.moodle.store import Store
 
 BASIC_OUTCOME = "https://purl.imsglobal.org/spec/lti-bo/claim/basicoutcome"
+
+
+@dataclass
+class StorageSwitch:
+    """Platform storage as another LMS than Moodle offers it; Moodle offers none, and none is what stands here.
+
+    Attributes:
+        offer: How it is offered.
+        silent: It is offered and never answers, as Canvas's mobile app does.
+    """
+
+    offer: StorageOffer | None = None
+    silent: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,7 @@ class Parts:
     registry: Registry
     gradebook: Gradebook
     platform: LtiPlatform
+    storage: StorageSwitch = field(default_factory=StorageSwitch)
 
     def address(self, path: str) -> str:
         """Return a path as a whole address."""

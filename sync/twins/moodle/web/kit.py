@@ -12,6 +12,7 @@ from flask import Response, abort, g, make_response, redirect, render_template, 
 
 from connector.base.i18n import LANGUAGES, Message, say, translate
 from lti.platform.records import FormPost, RegisteredTool
+from lti.platform.storage import PARENT
 from sync.twins.moodle.gradebook import mark_text
 from sync.twins.moodle.parts import Parts
 from sync.twins.moodle.records import CourseRecord, LmsUser
@@ -100,9 +101,17 @@ class Kit:
             course=self.course(),
             courses=self.parts.registry.courses(),
             mark_text=mark_text,
+            storage=self.storage(),
             **values,
         )
         return self.finish(make_response(page, status), frames)
+
+    def storage(self) -> dict[str, Any] | None:
+        """Return what a page that shows a tool needs to answer its storage messages, where they are answered."""
+        switch = self.parts.storage
+        if switch.offer is None or switch.silent:
+            return None
+        return {**switch.offer.script_data(self.parts.registry.tools()), "beside": switch.offer.frame != PARENT}
 
     def post_form(self, form: FormPost) -> Response:
         """Return a page that posts a form by itself; without a session it may still be shown."""

@@ -92,7 +92,9 @@ class Launches:
         signed = self._parts.platform.make_hint(intent, session)
         numbered = {"cmid": int(about["cmid"])} if "cmid" in about else {}
         hint = json.dumps({**numbered, "launchid": signed}, separators=(",", ":"))
-        return self._kit.post_form(self._parts.platform.login_form(tool, intent, session, hint))
+        form = self._parts.platform.login_form(tool, intent, session, hint)
+        offer = self._parts.storage.offer
+        return self._kit.post_form(FormPost(form.url, {**form.fields, **offer.login_fields()}) if offer else form)
 
     def authorise(self, pairs: list[tuple[str, str]]) -> Response:
         """Answer an authorisation request with an id_token or an error, or ask the browser to post it again.

@@ -7,10 +7,11 @@ import io
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, Response, abort, redirect, request, send_from_directory
+from flask import Blueprint, Flask, Response, abort, redirect, request, send_file, send_from_directory
 from werkzeug.exceptions import HTTPException
 
 from connector.base.i18n import LANGUAGES, N_
+from lti.platform.storage import SCRIPT
 from sync.twins.moodle import copying, wire
 from sync.twins.moodle.gradebook import mark_text
 from sync.twins.moodle.parts import Parts
@@ -79,6 +80,14 @@ def _people(kit: Kit) -> Blueprint:
         before = kit.visitor()
         kit.sessions.end(before)
         return kit.sessions.keep(_to("/"), kit.sessions.begin(before.language))
+
+    @routes.get("/static/storage.js")
+    def storage_script() -> Any:
+        return send_file(SCRIPT)
+
+    @routes.get("/lti/storage")
+    def storage_frame() -> Any:
+        return kit.render("storage.html")
 
     @routes.get("/static/<path:name>")
     def static_file(name: str) -> Any:
