@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, send_from_directory
+from flask import Flask, Response, send_file, send_from_directory
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from connector.base.config import load_settings
@@ -24,6 +24,7 @@ from connector.web import (
 from connector.web.dispatch import MAX_UPLOAD_BYTES
 from connector.web.security import protect
 from connector.web.state import attach, runtime
+from lti.platform.storage import SCRIPT as STORAGE_SCRIPT
 
 
 def create_app(runtime_: Runtime) -> Flask:
@@ -36,6 +37,7 @@ def create_app(runtime_: Runtime) -> Flask:
     errors.register(app)
     for room in (lti, notices, registration, privacy, console, health, platform, platform_services, shared):
         app.register_blueprint(room.blueprint)
+    app.add_url_rule("/static/storage.js", "storage_script", lambda: send_file(STORAGE_SCRIPT, max_age=3600))
     app.add_url_rule("/static/p/<plugin_id>/<path:path>", "plugin_static", _plugin_static)
     hops = runtime_.settings.trusted_proxies
     if hops:

@@ -277,15 +277,6 @@ def _find(runtime: Runtime, school_id: str, launch_id: str, secret_hash: str | N
     return _session(row)
 
 
-def session_of(runtime: Runtime, school_id: str, launch_id: str) -> Session | None:
-    """Return a launch's session without its secret: only for whoever proves otherwise that they hold the launch."""
-    if not (is_id(school_id) and is_id(launch_id)):
-        return None
-    with runtime.database.school(school_id, write=False) as db:
-        row = db.execute(_session_query(school_id, launch_id)).first()
-    return _session(row) if row is not None and row.expires_at > runtime.clock() else None
-
-
 def school_of_launch(runtime: Runtime, launch_id: str) -> str | None:
     """Return the school of a launch, for a page that may not open it; asked of the service role."""
     if not is_id(launch_id):

@@ -105,9 +105,6 @@
     if (state === "denied") return false;
     if (state === "granted" && (await grant())) return true;
     show("ask");
-    // The way by a window stands beside the question: some browsers refuse without asking anybody.
-    const other = page.querySelector("[data-part=window]");
-    if (other) other.hidden = false;
     return new Promise((resolve) => {
       page.querySelector("[data-allow]").addEventListener("click", () => grant().then(resolve), { once: true });
     });
@@ -167,26 +164,24 @@
 
   let opened = null;
   const watch = () => {
-    const link = page.querySelector("[data-window]");
-    if (!link) return;
+    const links = page.querySelectorAll("[data-window]");
+    if (!links.length) return;
     let address = "";
-    link.addEventListener("click", (event) => {
-      event.preventDefault();
-      opened = window.open(link.href, link.target);
+    const openWindow = (url) => {
+      opened = window.open(url, links[0].target);
       page.querySelector("[data-blocked]").hidden = Boolean(opened);
-      if (opened) show("opened");
-    });
+      show(opened ? "opened" : "window");
+    };
+    for (const link of links) {
+      link.addEventListener("click", (event) => { event.preventDefault(); openWindow(link.href); });
+    }
     addEventListener("message", (event) => {
       if (!opened || event.source !== opened || event.origin !== location.origin) return;
       const told = event.data?.kopirOpened;
       if (typeof told === "string" && /^\/l\/[0-9a-f-]+\/$/.test(told)) address = told;
     });
     const again = page.querySelector("[data-again]");
-    again.addEventListener("click", (event) => {
-      event.preventDefault();
-      opened = window.open(address, link.target);
-      if (opened) show("opened");
-    });
+    again.addEventListener("click", (event) => { event.preventDefault(); openWindow(address); });
     // A platform may cut the tie between the two windows; then the window only seems closed. What said that it had
     // opened and is gone now has really been closed.
     setInterval(() => { if (opened && opened.closed && address) { again.href = address; opened = null; show("closed"); } }, 500);

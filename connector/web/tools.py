@@ -13,6 +13,7 @@ from connector.host.tools.records import Told
 from connector.web.render import Frame
 from connector.web.security import allow_tool
 from connector.web.state import runtime
+from lti.platform.storage import StorageOffer
 from lti.tool.cookies import set_cookie
 from plugins.contract import Activity, OpenTool
 
@@ -50,6 +51,7 @@ def tool_values(begun: Begun) -> dict[str, object]:
         "fields": begun.form.fields,
         "window_url": begun.window_url,
         "script": url_for("static", filename="tool.js"),
+        "storage": StorageOffer(),
     }
 
 

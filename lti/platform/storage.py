@@ -10,9 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
-
-from lti.platform.records import RegisteredTool
 
 SCRIPT = Path(__file__).parent / "static" / "storage.js"
 PARENT = "_parent"
@@ -34,13 +31,6 @@ class StorageOffer:
         """Return what a login adds to say where the storage is."""
         return {"lti_storage_target": self.frame}
 
-    def script_data(self, tools: Iterable[RegisteredTool]) -> Mapping[str, str]:
-        """Return the data attributes of the script's element: which tools may ask, and how."""
-        origins = sorted({tool_origin(tool) for tool in tools})
-        return {"tools": " ".join(origins), "frame": self.frame, "announced": "yes" if self.announced else ""}
-
-
-def tool_origin(tool: RegisteredTool) -> str:
-    """Return the origin of a tool's pages, the only one its stored values are given to."""
-    parts = urlsplit(tool.target_link_uri)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
+    def script_data(self, origins: Iterable[str]) -> Mapping[str, str]:
+        """Return the data attributes of the script's element: the origins of the tools that may ask, and how."""
+        return {"tools": " ".join(sorted(origins)), "frame": self.frame, "announced": "yes" if self.announced else ""}

@@ -88,8 +88,8 @@ REFUSALS: dict[LaunchReason, Refusal] = {
     LaunchReason.NO_COOKIE: Refusal(
         N_("Your browser did not remember you on the way here. Open the activity from the course once more; where a "
            "button offers a new window, press it."),
-        N_("The login's secret did not come back, by a cookie or by the LMS's storage. The next login from a frame asks "
-           "the browser first and can go on in a new window."),
+        N_("The login's secret did not come back, by a cookie or by the LMS's storage. The next login from a frame "
+           "asks the browser first and can go on in a new window."),
         SEC_CSRF,
     ),
     LaunchReason.OTHER_BROWSER: Refusal(

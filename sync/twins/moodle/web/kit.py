@@ -111,7 +111,8 @@ class Kit:
         switch = self.parts.storage
         if switch.offer is None or switch.silent:
             return None
-        return {**switch.offer.script_data(self.parts.registry.tools()), "beside": switch.offer.frame != PARENT}
+        origins = {origin_of(tool) for tool in self.parts.registry.tools()}
+        return {**switch.offer.script_data(origins), "beside": switch.offer.frame != PARENT}
 
     def post_form(self, form: FormPost) -> Response:
         """Return a page that posts a form by itself; without a session it may still be shown."""

@@ -7,8 +7,8 @@ from alembic import op
 
 from connector.db import types
 
-revision = "0006_launch_rungs"
-down_revision = "0005_launch_refusal"
+revision = "0011_launch_rungs"
+down_revision = "0010_outside_tools"
 branch_labels = None
 depends_on = None
 
