@@ -7,8 +7,8 @@ from alembic import op
 
 from connector.db import types
 
-revision = "0011_launch_rungs"
-down_revision = "0010_outside_tools"
+revision = "0013_launch_rungs"
+down_revision = "0012_shared_files"
 branch_labels = None
 depends_on = None
 
