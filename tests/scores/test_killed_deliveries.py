@@ -30,13 +30,10 @@ STEPS = [
     ("score.read", 1),
     ("score.settling", 1),
     ("score.settled", 1),
-    ("score.posting", 1),
     ("score.posting", 17),
-    ("score.posted", 1),
     ("score.posted", 9),
     ("score.posted", 20),
-    ("score.read", 6),
-    ("score.settling", 6),
+    ("score.settling", 5),
 ]
 
 
@@ -61,7 +58,7 @@ class DeliveringFleet(Fleet):
     lms = ""
 
     def start(self, name: str = "worker", **values: Any) -> Any:
-        return super().start(name, **{"lms": self.lms, "lease": 1.5, **values})
+        return super().start(name, **{"lms": self.lms, "lease": 0.8, "sweep": 0.1, **values})
 
 
 def hand_in_a_class(course: Course) -> dict[str, Decimal]:
