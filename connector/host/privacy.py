@@ -15,6 +15,7 @@ from connector.db.tables.launches import account, activity, context, launch, res
 from connector.db.tables.privacy import privacy_request
 from connector.host.launches import Session
 from connector.host.runtime import Runtime
+from connector.host.tools.scores import export_person as tools_know
 
 ERASE = "erase"
 _ACCOUNT = ("issuer", "sub", "display_name", "family_name", "given_name", "sourcedid", "language", "seen_at")
@@ -78,6 +79,7 @@ def about(runtime: Runtime, school_id: str, account_id: str) -> dict[str, Any]:
                 plugin_id: plugin.export_person(db, school_id, account_id)
                 for plugin_id, plugin in runtime.plugins.items()
             },
+            "tools": tools_know(db, school_id, account_id),
         }
 
 

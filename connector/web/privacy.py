@@ -21,6 +21,7 @@ _KINDS = (
     ("launches", N_("When which course was opened")),
     ("results", N_("Results and marks")),
     ("activities", N_("Answers, measurements and works in the activities")),
+    ("tools", N_("What other vendors' tools said, and the made-up names they know you under")),
 )
 
 
