@@ -84,7 +84,7 @@ def enter_lms(page: Page, stage: Stage, user: str) -> None:
 def open_tool(page: Page, url: str) -> Frame:
     """Open an activity and return Kopir's frame once it stands at the launch's own address."""
     page.goto(url)
-    page.frame_locator("iframe.tool").locator("main").wait_for()
+    page.frame_locator("iframe.tool").locator("main#content").wait_for()
     frame = page.frame("tool")
     assert frame is not None
     return frame

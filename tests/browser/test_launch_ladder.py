@@ -246,7 +246,7 @@ def test_lost_cookie_in_mid_session_costs_nothing(stage: Stage) -> None:
                        "document.body.append(a)")  # fmt: skip
         context.clear_cookies(name="kopir_launch")
         frame.get_by_text("on", exact=True).click()
-        frame.wait_for_load_state()
+        frame.locator("meta[name=kopir-launch][data-alone]").wait_for(state="attached")
         expect(frame.locator("#who")).to_have_text(who)
         assert [one for one in context.cookies() if one["name"] == "kopir_launch"]
         # A page that lies open brings its cookie back by itself, so that a reload finds it.
