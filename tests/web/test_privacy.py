@@ -58,7 +58,7 @@ def test_privacy_launch_of_an_administrator_shows_what_is_kept_of_the_named_pers
     assert page.status_code == 200
     assert "Айгерім Әбдірахманова" in page.text
     assert "LMS атаған адам туралы" in page.text
-    assert len(re.findall(r'<th scope="row"', page.text)) == 4
+    assert len(re.findall(r'<th scope="row"', page.text)) == 5
 
 
 def test_privacy_launch_in_the_draft_s_form_names_the_person_by_id(site: Site, lms: Lms, pupil: str) -> None:
