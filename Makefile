@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench cover format lock vendor clean
+.PHONY: help setup demo test chaos check bench cover format lock vendor clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,14 @@ demo: $(VENV)/.runtime ## Run the rehearsal LMS, Kopir and the rehearsal journal
 
 test: $(VENV)/.dev ## Run the tests (services that are absent are skipped, by name)
 	$(BIN)/python -m pytest -n $(JOBS)
+
+EXAMPLES ?= 5000
+KILLS    ?= 200
+SEED     ?= 20261122
+
+chaos: $(VENV)/.dev ## Kill, cut and spoil for long: 5,000 random years and 200 kills, with a report
+	KOPIR_EXAMPLES=$(EXAMPLES) KOPIR_STEPS=20 KOPIR_KILLS=$(KILLS) KOPIR_SEED=$(SEED) \
+	$(BIN)/python -m pytest -s tests/properties/test_machine.py tests/chaos tests/reconcile/test_one_cell_model.py --timeout 0 --durations 5
 
 cover: $(VENV)/.dev ## Run the tests and report branch coverage
 	rm -f .coverage .coverage.*

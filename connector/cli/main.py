@@ -5,7 +5,20 @@ from __future__ import annotations
 import click
 
 from connector.base.i18n import catalogue
-from connector.cli import console, demo, lti, mapping, people, plugin, privacy, scores, server, sync, sync_settings
+from connector.cli import (
+    console,
+    demo,
+    lti,
+    mapping,
+    people,
+    plugin,
+    privacy,
+    scores,
+    server,
+    sync,
+    sync_audit,
+    sync_settings,
+)
 from connector.host.runtime import ROOT
 
 
@@ -24,3 +37,4 @@ main.add_command(privacy.privacy)
 main.add_command(scores.scores)
 for command in (sync_settings.set_, sync_settings.accept_read_):
     sync.sync.add_command(command)
+sync.sync.add_command(sync_audit.audit_)

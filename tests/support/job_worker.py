@@ -33,6 +33,7 @@ from tests.support.databases import Place
 from tests.support.factories import NOW
 from tests.support.faults import Faults
 from tests.support.lms import Facts
+from tests.support.sync_sides import add_sync_jobs
 
 
 def effect(url: str, name: str) -> Any:
@@ -58,16 +59,20 @@ def effect(url: str, name: str) -> Any:
 
 
 def run(options: dict[str, Any]) -> int:
+    database = Place(**options["place"]).open()
+    faults = Faults(options["faults"])
     runtime = Runtime(
-        Place(**options["place"]).open(),
+        database,
         Handlers(),
         lease=timedelta(seconds=options.get("lease", 2)),
         lane_limit=options.get("lane_limit", 4),
         max_crashes=1000,
         backoff=Backoff(first=0.2, cap=1),
         lane_backoff=Backoff(first=0.2, cap=1),
-        step=Faults(options["faults"]).step,
+        step=faults.step,
     )
+    if options.get("sides"):
+        add_sync_jobs(runtime.handlers, database, options["sides"], faults.step)
     if options.get("lms"):
         runtime.handlers.add(DELIVER_SCORES, deliver_handler(Facts(**json.loads(options["lms"])).gradebooks()))
     runtime.handlers.add("effect", effect(options["url"], options["name"]))

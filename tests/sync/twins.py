@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
@@ -62,6 +62,24 @@ class StepClock:
         return self.now
 
 
+class RunningClock:
+    """A clock that runs with the real one, from the rehearsal's day on, so that other processes can share it."""
+
+    def __init__(self, offset: float | None = None) -> None:
+        self.offset = (NOW - datetime.now(UTC)).total_seconds() if offset is None else offset
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self.offset)
+
+    @property
+    def now(self) -> datetime:
+        return self()
+
+    @now.setter
+    def now(self, _wish: datetime) -> None:
+        """Run on: nobody sets this one."""
+
+
 @dataclass(frozen=True)
 class OneKey:
     key: RSAKey
@@ -82,6 +100,7 @@ class Twins:
     school: str
     connection: str
     clock: StepClock
+    facts: dict[str, Any] = field(default_factory=dict)
 
     def test_of(self, marks: dict[str, str], title: str = "Бақылау тесті", resource: str = "act-1") -> str:
         """Make a column of 40 points, send scores by login user id, and return its address."""
@@ -115,14 +134,33 @@ def dated(app: Callable[..., Any], clock: Callable[[], datetime]) -> Callable[..
 
 @contextmanager
 def twins(
-    database: Database, folder: Path, key: RSAKey, *, contracted: bool = True, language: str = "kk"
+    database: Database,
+    folder: Path,
+    key: RSAKey,
+    *,
+    contracted: bool = True,
+    language: str = "kk",
+    between: Callable[[str], str] = str,
+    more: str = "",
+    clock: Any = None,
 ) -> Iterator[Twins]:
-    """Serve both twins and wire a connection between them."""
-    clock, outbound = StepClock(), Outbound(NetworkPolicy(everything=True))
+    """Serve both twins and wire a connection between them.
+
+    Args:
+        database: Kopir's database.
+        folder: Where the twins keep theirs.
+        key: The tool's key.
+        contracted: Marks may be written to the journal.
+        language: The LMS's language.
+        between: Returns the address of what stands before a server, given the server's.
+        more: Lines to add to the mapping.
+        clock: The rehearsal's clock; one that moves when it is asked, when not given.
+    """
+    clock, outbound = clock or StepClock(), Outbound(NetworkPolicy(everything=True))
     with ExitStack() as stack:
         keys = stack.enter_context(key_server(key))
         holder: dict[str, object] = {}
-        base = stack.enter_context(serving(lambda env, start: holder["app"](env, start)))  # type: ignore[operator]
+        base = between(stack.enter_context(serving(lambda env, start: holder["app"](env, start))))  # type: ignore[operator]
         lms = create_lms(folder / "lms.sqlite3", base, clock=clock, tool_outbound=outbound, language=language)
         holder["app"] = dated(lms.app, clock)
         tool = lms.register_tool(
@@ -133,8 +171,11 @@ def twins(
             target_link_uri="http://127.0.0.1:9/launch",
         )
         journal = stack.enter_context(served(new_journal(folder, clock=clock, today=NOW.date())))
-        facts = lms.platform_facts()
-        registration = Registration("r1", base, tool.client_id, f"{base}/auth", facts.token_url, f"{base}/certs")
+        journal.base_url = between(journal.base_url)
+        platform_facts = lms.platform_facts()
+        registration = Registration(
+            "r1", base, tool.client_id, f"{base}/auth", platform_facts.token_url, f"{base}/certs"
+        )
         tokens = TokenSource(outbound, OneKey(key), clock=clock)
         prefix = f"{base}/mod/lti/services.php"
         course = Course(
@@ -152,9 +193,20 @@ def twins(
         with database.service() as db:
             values = {"code": school, "name": "№5", "sealed_key": vault.seal(new_key()), "created_at": NOW}
             db.execute(insert(school_table).values(id=school, **values))
-        mapping = MAPPING.format(school=journal.school_id, group=journal.group_id)
+        mapping = MAPPING.format(school=journal.school_id, group=journal.group_id) + more
         with database.school(school) as db:
             made = connections.add(db, school, mapping, NOW, settings={}, credentials={}, vault=vault)
         runtime = SyncRuntime(database, vault, TwoSystems(left, right), clock=clock)
         service = AssignmentAndGradeService(outbound, tokens, registration, tool.deployment_id)
-        yield Twins(lms, journal, service, course.line_items_url, runtime, school, made, clock)
+        facts = {
+            "registration": {
+                "id": "r1", "issuer": base, "client_id": tool.client_id, "authorization_endpoint": f"{base}/auth",
+                "token_endpoint": platform_facts.token_url, "jwks_url": f"{base}/certs",
+            },
+            "key": key.as_dict(private=True), "deployment": tool.deployment_id, "staff": sorted(assistants),
+            "course": {"id": course.id, "label": course.label, "title": course.title,
+                       "memberships_url": course.memberships_url, "line_items_url": course.line_items_url},
+            "offset": getattr(clock, "offset", 0.0),
+            "journal": {"api_url": journal.api_url, "token": journal.token, "school": journal.school_id},
+        }  # fmt: skip
+        yield Twins(lms, journal, service, course.line_items_url, runtime, school, made, clock, facts)
