@@ -192,12 +192,50 @@ class Freeze(Part):
     to: Day
 
 
+class Limit(Part):
+    """How many changes of one kind and operation pass without a person; both keys may stand together."""
+
+    count: Count | None = Field(default=None, description="At most so many changes.")
+    percent: Percent | None = Field(default=None, description="At most this share of the known values.")
+
+
+class KindLimits(Part):
+    """Limits of one kind of values, by what is done to them."""
+
+    create: Limit | None = Field(default=None, description="New values.")
+    update: Limit | None = Field(default=None, description="Changed values.")
+    delete: Limit | None = Field(default=None, description="Values taken away.")
+
+
+class Limits(Part):
+    """Limits that hold instead of max_delete and max_change_pct, for one kind of values."""
+
+    grade: KindLimits | None = Field(default=None, description="Marks.")
+    attendance: KindLimits | None = Field(default=None, description="Attendance.")
+
+
+class Canary(Part):
+    """A record that is always there: a read without it, or with another one in its place, is not believed."""
+
+    side: Side = Field(description="The system that holds it.")
+    person: Id | None = Field(default=None, description="That system's id of a pupil.")
+    item: Id | None = Field(default=None, description="That system's id of a work; with person: a mark of it.")
+    says: Word | None = Field(
+        default=None, description="The pupil's name, the work's title, or the mark, that must stand there."
+    )
+
+
 class Guard(Part):
     """How much one plan may change without a person."""
 
     max_delete: Count = Field(default=0, description="Deletions of one kind in one plan.")
     max_change_pct: Percent = Field(default=Decimal(20), description="Share of known values one plan may change.")
     floor: Count = Field(default=25, description="Below so many known values the share is not judged.")
+    limits: Limits = Field(default=Limits(), description="Finer limits, by kind of value and operation.")
+    absent_after: Annotated[int, Field(strict=True, ge=1, le=10)] = Field(
+        default=2, description="Complete reads without a value until it counts as taken away."
+    )
+    canaries: tuple[Canary, ...] = Field(default=(), description="Records that every read must find unchanged.")
     freeze: tuple[Freeze, ...] = ()
 
 

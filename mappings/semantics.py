@@ -46,6 +46,7 @@ def examine(file: MappingFile) -> list[Remark]:
         *_scales(file),
         *(_codes(file, file.attendance) if file.attendance else ()),
         *_freezes(file),
+        *_canaries(file),
     ]
 
 
@@ -230,6 +231,27 @@ def _freezes(file: MappingFile) -> Iterator[Remark]:
             message = N_("The freeze ends ({to}) before it begins ({first}): swap the two days.")
             said = say(message, first=freeze.from_.isoformat(), to=freeze.to.isoformat())
             yield Remark(("guard", "freeze", index, "to"), "freeze_backwards", said)
+
+
+def _canaries(file: MappingFile) -> Iterator[Remark]:
+    seen: dict[tuple[str, str | None, str | None], int] = {}
+    for index, canary in enumerate(file.guard.canaries):
+        loc = ("guard", "canaries", index)
+        if canary.person is None and canary.item is None:
+            yield Remark(loc, "missing_key", say(N_("A canary names a person, an item, or both (a mark).")))
+        if canary.person is not None and canary.item is not None:
+            if canary.says is None:
+                yield Remark(loc, "missing_key", say(N_("A canary that is a mark needs “says”: the mark itself.")))
+            if file.grades is None:
+                message = N_("The mapping carries no marks, so this canary would never be read.")
+                yield Remark(loc, "idle_canary", say(message))
+        elif canary.item is not None and file.grades is None:
+            yield Remark(
+                loc, "idle_canary", say(N_("The mapping carries no works, so this canary would never be read."))
+            )
+        first = seen.setdefault((canary.side, canary.person, canary.item), index)
+        if first != index:
+            yield Remark(loc, "double_canary", say(N_("Entry {number} names the same canary."), number=first + 1))
 
 
 def _list(words: object) -> str:

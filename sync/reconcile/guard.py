@@ -103,13 +103,22 @@ class GuardRules:
 
     @classmethod
     def of(
-        cls, *, max_delete: int = 0, max_change_pct: Decimal | None = None, freeze: Iterable[Window] = ()
+        cls,
+        *,
+        max_delete: int = 0,
+        max_change_pct: Decimal | None = None,
+        freeze: Iterable[Window] = (),
+        limits: Mapping[Counted, Limit] | None = None,
+        floor: int = 25,
     ) -> GuardRules:
-        """Make rules from a mapping's guard block: a count for removals, a share for updates and removals."""
+        """Make rules from a mapping's guard block: a count for removals, a share for updates and removals.
+
+        ``limits`` are those of one kind and operation; they hold instead of the others.
+        """
         removal = Limit(max_delete, max_change_pct)
         update = Limit(None, max_change_pct)
         defaults = {Operation.UPDATE: update, Operation.CLEAR: removal, Operation.DELETE: removal}
-        return cls(defaults=defaults, freeze=tuple(freeze))
+        return cls(dict(limits or {}), defaults, floor, tuple(freeze))
 
     def limit(self, kind: CellKind, operation: Operation) -> Limit:
         """Return the limit that counts."""

@@ -258,6 +258,7 @@ class Comparison:
 
     def _grades(self, db: Connection, group: Group, bases: dict[str, Base]) -> dict[Side, list[Cell]]:
         school, which, link = self.connection.school, self.connection.id, group.link.id
+        after = self.connection.mapping.file.guard.absent_after
         people_of = (
             {pair[0]: whom for whom, pair in group.pairs.items()},
             {pair[1]: whom for whom, pair in group.pairs.items()},
@@ -275,13 +276,14 @@ class Comparison:
                 if whom is None or item is None:
                     continue
                 key = CellKey(CellKind.GRADE, link, item, whom).text
-                cell = _seen_cell(key, result.raw, result.changed_at, system, missing, bases.get(key), side)
+                cell = _seen_cell(key, result.raw, result.changed_at, system, missing, bases.get(key), side, after)
                 found[side] += [cell] if cell is not None else []
         return found
 
     def _attendance(self, db: Connection, group: Group, bases: dict[str, Base]) -> dict[Side, list[Cell]]:
         school, which, link = self.connection.school, self.connection.id, group.link.id
         own = self.sides.own_register
+        after = self.connection.mapping.file.guard.absent_after
         people_of = (
             {whom if own else pair[0]: whom for whom, pair in group.pairs.items()},
             {pair[1]: whom for whom, pair in group.pairs.items()},
@@ -296,7 +298,7 @@ class Comparison:
                 if whom is None or entry.lesson_id not in group.lessons:
                     continue
                 key = CellKey(CellKind.ATTENDANCE, link, entry.lesson_id, whom).text
-                cell = _seen_cell(key, entry.raw, None, "", missing, bases.get(key), side)
+                cell = _seen_cell(key, entry.raw, None, "", missing, bases.get(key), side, after)
                 found[side] += [cell] if cell is not None else []
         rules = self.connection.mapping.file.attendance
         if rules is not None and rules.blank_is == "present":
@@ -312,13 +314,13 @@ def kinds_of(connection: SyncConnection) -> list[CellKind]:
 
 
 def _seen_cell(
-    key: str, raw: str, changed_at: datetime | None, clock: str, missing: int, base: Base | None, side: Side
+    key: str, raw: str, changed_at: datetime | None, clock: str, missing: int, base: Base | None, side: Side, after: int
 ) -> Cell | None:
-    """Return a kept value as a cell; what one complete read alone did not find again is not believed gone."""
+    """Return a kept value as a cell; what fewer than ``after`` complete reads did not find is not believed gone."""
     if not missing:
         return Cell(key, raw, CellState.PRESENT, changed_at, clock)
     agreed = None if base is None else base.left_raw if side is Side.LEFT else base.right_raw
-    if missing == 1 and agreed is not None:
+    if missing < after and agreed is not None:
         return Cell(key, None, CellState.UNKNOWN, note="awaits_second_read")
     return None
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
 from connector.base.errors import KopirError
 from connector.db.types import canonical
+from mappings.schema import Limits
 from sync.jobs import queue
 from sync.reconcile.guard import (
     Approval,
@@ -18,6 +18,7 @@ from sync.reconcile.guard import (
     Ask,
     Counted,
     GuardRules,
+    Limit,
     Verdict,
     Window,
     assess,
@@ -25,7 +26,7 @@ from sync.reconcile.guard import (
 )
 from sync.reconcile.plan import Planner, Summary
 from sync.reconcile.types import CellKey, CellKind, Change, Operation, PlanHeader, Side, State, Values, scope_text
-from sync.runs import entries
+from sync.runs import canaries, entries
 from sync.runs import people as joining
 from sync.runs.columns import reports_closed
 from sync.runs.compare import Comparison, Group, kinds_of, stamp_of
@@ -37,6 +38,7 @@ from sync.store.plans import ChangeRow, NewPlan, StoredPlan
 from sync.store.sql import batches
 from sync.store.tables.plans import plan as plan_table
 from sync.store.tables.plans import plan_change
+from sync.systems.contract import Evidence
 
 RETRY_AFTER = timedelta(minutes=5)
 """When a run that could not compare everything is tried again."""
@@ -106,12 +108,21 @@ class _Planning:
             for link in groups:
                 reader.read(link)
             missed += [one for one in reader.not_compared if one.reason != "not_offered"]
+            missed += self._canaries(missed)
         self._begin("plan")
         comparison = Comparison(self._runtime, self._connection, sides)
         stored = self._store(comparison)
         self._close(stored, missed, compared=bool(comparison.scopes()))
         with self._runtime.reading(self._school) as db:
             return plans.get(db, self._school, stored)
+
+    def _canaries(self, missed: Sequence[NotCompared]) -> list[NotCompared]:
+        """Tell of a canary that no class ever showed; one that is missing in its class was told by its read."""
+        with self._runtime.reading(self._school) as db:
+            doubt, side = canaries.broken(db, self._connection)
+        if not doubt or any(one.reason in canaries.BROKEN for one in missed):
+            return []
+        return [NotCompared("", "", side, "group", Evidence.SUSPICIOUS, doubt)]
 
     def _begin(self, phase: str) -> None:
         self._phases.append({"phase": phase, "at": self._runtime.clock().isoformat()})
@@ -132,7 +143,8 @@ class _Planning:
                 plans.add_changes(db, self._school, rows)
         self._begin("guard")
         self._judge(stored, planner.summary, header, comparison)
-        self._remember(stored, comparison)
+        if not planner.summary.broken_canaries:
+            self._remember(stored, comparison)
         self._finish(stored, planner.plan_hash, comparison)
         return stored
 
@@ -141,6 +153,8 @@ class _Planning:
         with self._runtime.reading(self._school) as db:
             recent = removals(db, self._connection, self._runtime.clock() - timedelta(days=1))
             waiting = plans.changes(db, self._school, stored, ("ready", "held"))
+            doubt, _side = canaries.broken(db, self._connection)
+            summary.broken_canaries += [doubt] if doubt else []
         closed = comparison.closed_columns() if reports_closed(self._connection) else []
         verdict = assess(summary, guard_rules(self._connection), self._runtime.today(self._school), recent, closed)
         with self._runtime.writing(self._school) as db:
@@ -261,12 +275,25 @@ def probe_due(connection: SyncConnection, comparison: Comparison, now: datetime)
 def guard_rules(connection: SyncConnection) -> GuardRules:
     """Return the mapping's guard block as the guard reads it."""
     guard = connection.mapping.file.guard
-    rules = GuardRules.of(
+    return GuardRules.of(
         max_delete=guard.max_delete,
         max_change_pct=guard.max_change_pct,
         freeze=[Window(freeze.from_, freeze.to) for freeze in guard.freeze],
+        limits=_limits(guard.limits),
+        floor=guard.floor,
     )
-    return replace(rules, floor=guard.floor)
+
+
+def _limits(told: Limits) -> dict[Counted, Limit]:
+    """Return the mapping's finer limits as the guard counts: both ways of removing fall under ``delete``."""
+    found: dict[Counted, Limit] = {}
+    for kind, limits in ((CellKind.GRADE, told.grade), (CellKind.ATTENDANCE, told.attendance)):
+        if limits is None:
+            continue
+        rules = {Operation.CREATE: limits.create, Operation.UPDATE: limits.update}
+        rules |= {Operation.CLEAR: limits.delete, Operation.DELETE: limits.delete}
+        found |= {(kind, op): Limit(one.count, one.percent) for op, one in rules.items() if one is not None}
+    return found
 
 
 def approve_rules(connection: SyncConnection) -> Approve:

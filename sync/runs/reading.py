@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from connector.base.errors import Hold, KopirError
 from connector.base.i18n import N_, say
 from mappings.schema import GroupPair, GroupRef
 from sync.model import Group, LineItem
+from sync.runs import canaries
 from sync.runs import people as joining
 from sync.runs.places import keep_places, kind_of
 from sync.runs.runtime import Sides, SyncRuntime, scope_of
@@ -216,11 +217,16 @@ class Reader:
         if kind == "person":
             found = replace(found, records=tuple(self._hash.clean(person) for person in found.records))
         where = (self._connection.school, self._connection.id, side, link.id, kind)
+        found = canaries.judge(found, canaries.of(self._connection, side, kind), lambda keys: self._seen(where, keys))
         cells.save_read(lambda: self._runtime.writing(self._connection.school), *where, found)
         if not found.complete:
             self.not_compared.append(NotCompared(link.id, link.title, side, kind, found.evidence, found.reason))
         self._runtime.step(f"read.{side}.{kind}")
         return found
+
+    def _seen(self, where: tuple[str, str, str, str, str], keys: Collection[str]) -> list[str]:
+        with self._runtime.reading(self._connection.school) as db:
+            return cells.keys_seen(db, *where, keys)
 
 
 def demand_groups(links: Sequence[GroupLink], missed: Sequence[NotCompared]) -> None:

@@ -269,6 +269,14 @@ def _load(db: Connection, school: str, connection: str, side: str, link: str, ki
     return [Kept(row.raw, row.seen_at, row.missing) for row in rows]
 
 
+def keys_seen(
+    db: Connection, school: str, connection: str, side: str, link: str, kind: str, keys: Iterable[str]
+) -> list[str]:
+    """Return which of these records the last complete read of a scope still found."""
+    where = (*_scope(school, connection, side, link, kind), snapshot.c.key.in_(list(keys)), snapshot.c.missing == 0)
+    return list(db.scalars(select(snapshot.c.key).where(*where)))
+
+
 def people(db: Connection, school: str, connection: str, side: str, link: str) -> list[Person]:
     """Return the people of the last reads that are still there."""
     return [_person(kept.raw) for kept in _load(db, school, connection, side, link, "person") if not kept.missing]

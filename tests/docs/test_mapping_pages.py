@@ -49,7 +49,7 @@ def test_every_hold_named_on_the_page_is_one_and_stands_in_its_group() -> None:
     plain, named, lasting = (set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\|([^|]+)\|", group, re.M))))
                              for group in groups)  # fmt: skip
     assert plain == WAITS_FOR_A_YES
-    assert named == RELEASABLE - {"canary"}
+    assert named == RELEASABLE
     assert lasting <= HOLD_CODES | MATCH_REASONS
     assert not lasting & (RELEASABLE | WAITS_FOR_A_YES)
 

@@ -30,6 +30,12 @@ DATA: dict[str, Any] = {
         "max_delete": 0,
         "max_change_pct": 20,
         "floor": 25,
+        "limits": {
+            "grade": {"create": {"count": 300}, "update": {"percent": 10}, "delete": {"count": 2}},
+            "attendance": {"create": {"count": 900}, "update": {"percent": 50}, "delete": {"percent": 5}},
+        },
+        "absent_after": 2,
+        "canaries": [{"side": "right", "person": "9000", "item": "w-1", "says": "5"}],
         "freeze": [{"from": "2026-10-26", "to": "2026-11-01"}],
     },
 }

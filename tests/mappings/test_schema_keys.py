@@ -65,6 +65,17 @@ VERSIONED: list[tuple[str, Any]] = [
     ("guard/max_delete", 1),
     ("guard/max_change_pct", 21),
     ("guard/floor", 24),
+    *[
+        (f"guard/limits/{kind}/{operation}/{name}", 7)
+        for kind in ("grade", "attendance")
+        for operation in ("create", "update", "delete")
+        for name in ("count", "percent")
+    ],
+    ("guard/absent_after", 3),
+    ("guard/canaries/0/side", "left"),
+    ("guard/canaries/0/person", "9001"),
+    ("guard/canaries/0/item", "w-2"),
+    ("guard/canaries/0/says", "4"),
     ("guard/freeze", []),
     ("guard/freeze/0/from", "2026-10-27"),
     ("guard/freeze/0/to", "2026-11-02"),

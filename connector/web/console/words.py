@@ -37,7 +37,10 @@ _READS: dict[str, str] = {
     "never_read": N_("it was not read yet"),
     "unclear_roster": N_("its list of people did not prove to be whole"),
     "token_unavailable": N_("it gave no access token"),
-    "awaits_second_read": N_("a value was missing for the first time, so a second read must confirm it"),
+    "awaits_second_read": N_("a value was not found this time, so further complete reads must confirm it"),
+    "canary_missing": N_("it did not show a record that the mapping says is always there, so nothing is written"),
+    "canary_changed": N_("a record that the mapping says never changes was different, so nothing is written"),
+    "canary_never_seen": N_("no class showed a record that the mapping says is always there, so nothing is written"),
 }
 _HTTP = re.compile(r"http_(\d{3})")
 
