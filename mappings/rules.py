@@ -43,10 +43,10 @@ class AttendanceConverted:
 def mapping_hash(file: MappingFile) -> str:
     """Return the mapping's version: SHA-256 (hexadecimal) over its canonical JSON.
 
-    Comments, layout, order of keys, defaults written out and ``tests`` do not change it; the order of ``kinds``
-    does, because the first selector that fits decides.
+    Comments, layout, order of keys, defaults written out, ``tests`` and ``schedule`` (when to compare, never what to
+    write) do not change it; the order of ``kinds`` does, because the first selector that fits decides.
     """
-    data = file.model_dump(mode="json", by_alias=True, exclude={"tests"})
+    data = file.model_dump(mode="json", by_alias=True, exclude={"tests", "schedule"})
     if file.grades is not None:
         data["grades"]["kinds"] = list(file.grades.kinds.items())
     text = json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

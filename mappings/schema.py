@@ -64,6 +64,15 @@ def _short_scale(value: object) -> object:
 Number = Annotated[Decimal, BeforeValidator(_number, json_schema_input_type=int | str), Field(ge=0, le=1_000_000)]
 Percent = Annotated[Decimal, BeforeValidator(_number, json_schema_input_type=int | str), Field(ge=0, le=100)]
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
+ClockTime = Annotated[
+    str, StringConstraints(strict=True, pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"), Field(examples=["07:00"])
+]
+MonthDay = Annotated[
+    str,
+    StringConstraints(strict=True, pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"),
+    Field(examples=["05-26"]),
+]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=date)]
 
 
@@ -239,6 +248,42 @@ class Guard(Part):
     freeze: tuple[Freeze, ...] = ()
 
 
+class Quiet(Part):
+    """Hours in which nothing begins by itself; past midnight where ``to`` is the earlier one."""
+
+    from_: ClockTime = Field(alias="from")
+    to: ClockTime
+
+
+class YearEnd(Part):
+    """Days between two school years, both included, on which nothing begins by itself."""
+
+    from_: MonthDay | Literal["last_school_day"] = Field(
+        default="last_school_day", alias="from", description="The first day, or the day after the last period's end."
+    )
+    to: MonthDay = Field(default="09-14", description="The last day: classes are formed in the year's first weeks.")
+
+
+class Schedule(Part):
+    """When the pair is compared without anybody asking, by the school's clock."""
+
+    hours: tuple[ClockTime, ...] = Field(
+        default=("07:00", "14:00", "19:00"), max_length=48, description="Hours of the day; none: never by the clock."
+    )
+    days: tuple[Weekday, ...] = Field(
+        default=("mon", "tue", "wed", "thu", "fri", "sat"), min_length=1, description="Days of the week."
+    )
+    quiet: Quiet | Literal["none"] = Field(
+        default=Quiet.model_validate({"from": "22:00", "to": "06:00"}), description="Hours without automatic runs."
+    )
+    after_score: Annotated[int, Field(strict=True, ge=0, le=1440)] = Field(
+        default=5, description="Minutes after a delivered score; 0: scores ask for no run."
+    )
+    year_end: YearEnd | Literal["none"] = Field(
+        default=YearEnd.model_validate({}), description="The pause between two school years."
+    )
+
+
 class Example(Part):
     """An example that runs: what comes in, and what must come out.
 
@@ -265,4 +310,5 @@ class MappingFile(Part):
     attendance: AttendanceRules | None = None
     approve: Approve = Approve()
     guard: Guard = Guard()
+    schedule: Schedule = Schedule()
     tests: tuple[Example, ...] = ()

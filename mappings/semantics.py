@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 from connector.base.errors import Record
 from connector.base.i18n import N_, Message, say
@@ -11,7 +12,17 @@ from mappings.attendance import CLOSED_VOCABULARIES, WORDS
 from mappings.findings import Severity, nearest
 from mappings.grade_kinds import IGNORE, Selector, parse_selector
 from mappings.scales import ORDER_125_BANDS, Scale
-from mappings.schema import SYSTEMS, AttendanceRules, GroupPair, GroupRef, MappingFile, ScaleRule, Side
+from mappings.schema import (
+    SYSTEMS,
+    AttendanceRules,
+    GroupPair,
+    GroupRef,
+    MappingFile,
+    ScaleRule,
+    Schedule,
+    Side,
+    YearEnd,
+)
 
 Loc = tuple[str | int, ...]
 
@@ -47,6 +58,7 @@ def examine(file: MappingFile) -> list[Remark]:
         *(_codes(file, file.attendance) if file.attendance else ()),
         *_freezes(file),
         *_canaries(file),
+        *schedule_faults(file.schedule),
     ]
 
 
@@ -256,3 +268,40 @@ def _canaries(file: MappingFile) -> Iterator[Remark]:
 
 def _list(words: object) -> str:
     return ", ".join(str(word) for word in words) if isinstance(words, tuple | dict) else str(words)
+
+
+def schedule_faults(schedule: Schedule) -> Iterator[Remark]:
+    """Yield what a schedule says that can never come true: an hour inside the quiet ones, a day no month has."""
+    quiet = schedule.quiet
+    if quiet != "none":
+        if quiet.from_ == quiet.to:
+            yield Remark(
+                ("schedule", "quiet"),
+                "quiet_all_day",
+                say(N_("From and to are the same; write none for no quiet hours.")),
+            )
+        for index, hour in enumerate(schedule.hours):
+            if in_quiet(hour, quiet.from_, quiet.to):
+                text = N_("{hour} lies inside the quiet hours {start}–{end}, so nothing would begin then.")
+                message = say(text, hour=hour, start=quiet.from_, end=quiet.to)
+                yield Remark(("schedule", "hours", index), "hour_in_quiet", message)
+    if isinstance(schedule.year_end, YearEnd):
+        for name, day in (("from", schedule.year_end.from_), ("to", schedule.year_end.to)):
+            if day != "last_school_day" and not _is_day(day):
+                text = N_("{day} is no day of every year; write month-day, such as 05-26.")
+                yield Remark(("schedule", "year_end", name), "no_such_day", say(text, day=day))
+
+
+def in_quiet(hour: str, start: str, end: str) -> bool:
+    """Tell whether an hour lies in a span of the day that may pass midnight; the end is outside."""
+    return start <= hour < end if start <= end else hour >= start or hour < end
+
+
+def _is_day(text: str) -> bool:
+    month, _, day = text.partition("-")
+    try:
+        # A year without a leap day: a pause must begin and end every year.
+        date(2026, int(month), int(day))
+    except ValueError:
+        return False
+    return True

@@ -13,6 +13,7 @@ from connector.cli import (
     people,
     plugin,
     privacy,
+    schedule,
     scores,
     server,
     sync,
@@ -34,7 +35,8 @@ for command in (*server.commands, lti.lti, console.console, demo.demo, mapping.m
     main.add_command(command)
 main.add_command(plugin.plugin)
 main.add_command(privacy.privacy)
+main.add_command(schedule.schedule)
 main.add_command(scores.scores)
-for command in (sync_settings.set_, sync_settings.accept_read_):
+for command in (sync_settings.set_, sync_settings.accept_read_, sync_settings.cancel_):
     sync.sync.add_command(command)
 sync.sync.add_command(sync_audit.audit_)

@@ -19,6 +19,7 @@ from connector.base.errors import Fatal
 from connector.base.i18n import N_, Message, say, translate
 from connector.cli.context import opened_runtime, the_school
 from connector.cli.output import explained, json_option, show, show_table, terminal_language
+from connector.cli.progress import watched
 from connector.host.syncing import sync_runtime
 from sync.reconcile.apply import ApplyReport
 from sync.reconcile.undo import undo_run
@@ -197,7 +198,8 @@ def list_(code: str | None, as_json: bool) -> None:
 def plan_(code: str | None, wanted: str | None, kept: bool, as_json: bool) -> None:
     """Read both sides and show what would be written; exit status 2 when something would."""
     with chosen(code, wanted) as one:
-        plan = plan_connection(one.runtime, one.school, one.connection, trigger="cli", read=not kept)
+        with watched(one.runtime, quiet=as_json) as runtime:
+            plan = plan_connection(runtime, one.school, one.connection, trigger="cli", read=not kept)
         _show_plan(one.runtime, one.school, plan, as_json=as_json)
         pending = plan.pending
     sys.exit(PENDING if pending else 0)
@@ -255,14 +257,15 @@ def apply_(
                 text = N_("Say which plan was looked at: --hash {hash}")
                 raise Fatal("which_hash", say(text, hash=plan.hash))
             approve(runtime, school, plan_id, plan_hash, who, releases=releases)
-        report = apply_here(runtime, school, plan_id, actor=who)
+        with watched(runtime, quiet=as_json) as seen:
+            report = apply_here(seen, school, plan_id, actor=who)
     _show_report(report, as_json=as_json)
-    sys.exit(0 if report.clean and not report.counts.get("held") else PENDING)
+    sys.exit(0 if report.clean and not report.counts.get("held") and not report.counts.get("approved") else PENDING)
 
 
 def _show_report(report: ApplyReport, *, as_json: bool) -> None:
     value = {"plan": report.plan.id, "run": report.plan.run, "counts": report.counts, "works": report.works}
-    said = ("applied", "entry", "moved", "refused", "retry", "unknown", "lost", "held", "skipped")
+    said = ("applied", "approved", "entry", "moved", "refused", "retry", "unknown", "lost", "held", "skipped")
     text = ", ".join(f"{name} {report.counts[name]}" for name in said if report.counts.get(name))
     show({**value, "clean": report.clean}, as_json=as_json, text=text or words(say(N_("Nothing was written."))))
 

@@ -1,4 +1,4 @@
-"""``kopir sync set`` and ``kopir sync accept-read``: what a person decides about a connection, and the audit keeps."""
+"""``kopir sync set``, ``accept-read`` and ``cancel``: what a person decides about a connection, and the audit keeps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from connector.base.errors import Fatal
 from connector.base.i18n import N_, say
 from connector.cli.output import explained, json_option, show, show_table
 from connector.cli.sync import PENDING, Chosen, chosen, connection_option, school_option, who_option, words
-from sync.runs import accepting
+from sync.runs import accepting, progress
 from sync.store import audit, connections
 
 
@@ -74,3 +74,23 @@ def _accept(one: Chosen, group: str, side: str | None, kind: str | None, size: i
         text = N_("Say what is accepted, as the list shows it: --side, --kind and --size.")
         raise Fatal("which_read", say(text))
     accepting.accept(one.runtime, one.school, one.connection, group, side, kind, size, who=who)
+
+
+@click.command("cancel")
+@school_option
+@connection_option
+@who_option
+@json_option
+@explained
+def cancel_(code: str | None, wanted: str | None, who: str, as_json: bool) -> None:
+    """Stop what runs for a connection, between two records.
+
+    What was written stays written and is read back. The plan can be let go on with `kopir sync apply`, or a new
+    comparison takes its place.
+    """
+    with chosen(code, wanted) as one, one.runtime.writing(one.school) as db:
+        stopped = progress.cancel(db, one.school, one.connection, who)
+        for run in stopped:
+            audit.append(db, one.school, one.connection, "run_cancelled", who, [], one.runtime.clock(), run=run)
+    text = N_("Asked to stop: {runs}.") if stopped else N_("Nothing runs for this connection.")
+    show({"cancelled": stopped}, as_json=as_json, text=words(say(text, runs=", ".join(stopped))))

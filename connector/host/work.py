@@ -16,12 +16,14 @@ from connector.host.rooms import PLUGIN_JOB, SchoolRoom
 from connector.host.rotation import ROTATE_KEYS, rotation_handler
 from connector.host.runtime import Runtime
 from connector.host.scores import score_handler
-from connector.host.syncing import sync_handlers
+from connector.host.syncing import sync_handlers, sync_runtime
 from sync.jobs.celery_app import CeleryDispatcher
 from sync.jobs.dispatch import Dispatcher, LocalDispatcher
+from sync.jobs.duties import Duty
 from sync.jobs.runner import Handlers, JobContext
 from sync.jobs.runner import Runtime as JobRuntime
 from sync.jobs.worker import run_worker as run_celery_worker
+from sync.schedule.sweep import sweep
 from sync.scores.deliver import DELIVER_SCORES
 
 STOP_SECONDS = 15.0
@@ -59,12 +61,24 @@ def make_job_runtime(runtime: Runtime, threads: int = 4) -> JobRuntime:
     One lane takes half of the threads at most: an LMS that hangs must leave some to the others.
     """
     handlers = make_handlers(runtime)
-    return JobRuntime(runtime.database, handlers, clock=runtime.clock, lane_limit=lane_limit(threads))
+    return JobRuntime(
+        runtime.database,
+        handlers,
+        clock=runtime.clock,
+        lane_limit=lane_limit(threads),
+        duties=make_duties(runtime),
+    )
 
 
 def lane_limit(threads: int) -> int:
     """Return how many jobs of one lane may run at once."""
     return max(1, min(2, threads // 2))
+
+
+def make_duties(runtime: Runtime) -> tuple[Duty, ...]:
+    """Return what every working process looks at besides the queue."""
+    clock = sync_runtime(runtime)
+    return (Duty("schedule", lambda: sweep(clock)),)
 
 
 def start_work(runtime: Runtime) -> Dispatcher:

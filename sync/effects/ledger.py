@@ -209,6 +209,16 @@ def _raise_stamps(db: Connection, school_id: str, effects: Sequence[Effect], sta
         db.execute(update_cells(("last_stamp",)), rows)
 
 
+def take_back(db: Connection, school_id: str, one: Effect) -> None:
+    """Say that a write marked as sent never left after all: it is planned again, under its key and stamp.
+
+    Only the process that marked it, and still holds its lease, knows so.
+    """
+    mine = (effect.c.school_id == school_id, effect.c.id == one.id, effect.c.state == State.SENT)
+    values = {"state": State.PLANNED, "attempts": effect.c.attempts - 1}
+    db.execute(update(effect).where(*mine).values(**values))
+
+
 def restamp(db: Connection, school_id: str, one: Effect, now: datetime, after: datetime | None = None) -> Effect:
     """Give a write a later stamp: the one place where a frozen stamp changes.
 

@@ -1,4 +1,4 @@
-"""What a sweeper does now and then besides looking for jobs: the heartbeat, and forgetting jobs that are done."""
+"""What a sweeper does now and then besides looking for jobs: the heartbeat, the duties, forgetting what is done."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from connector.base.log import get_logger
 from sync.jobs import queue
+from sync.jobs.duties import Rounds
 from sync.jobs.health import beat
 from sync.jobs.runner import Runtime
 
@@ -36,6 +37,7 @@ class Chores:
         now = time.monotonic()
         self._beat_at = now if beats else float("inf")
         self._forget_at = now + _FIRST_FORGET
+        self._rounds = Rounds(runtime.duties)
 
     def look(self) -> None:
         """Do what is due."""
@@ -43,6 +45,7 @@ class Chores:
         if now >= self._beat_at:
             self._beat_at = now + _BEAT_SECONDS
             beat(self._runtime, self._started_at)
+        self._rounds.go()
         if now >= self._forget_at:
             self._forget_at = now + _FORGET_SECONDS
             self.forget()

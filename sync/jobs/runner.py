@@ -18,6 +18,7 @@ from connector.base.log import get_logger
 from connector.db.database import Database
 from sync.jobs import lanes, leases, queue
 from sync.jobs.backoff import Backoff
+from sync.jobs.duties import Duty
 from sync.jobs.errors import LaneDown, LeaseLost
 from sync.jobs.queue import DEFAULT_LEASE, Leased
 
@@ -165,6 +166,7 @@ class Runtime:
         step: Is told each step's name; metrics and fault tests listen here.
         stopping: Set when the process shuts down.
         last_lease_at: When this process last took a job.
+        duties: What the process's sweeper looks at besides the queue.
     """
 
     database: Database
@@ -179,6 +181,7 @@ class Runtime:
     step: Callable[[str], None] = _unwatched
     stopping: threading.Event = field(default_factory=threading.Event)
     last_lease_at: datetime | None = None
+    duties: tuple[Duty, ...] = ()
 
 
 def execute_job(runtime: Runtime, job_id: str | None = None) -> bool:

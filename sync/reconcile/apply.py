@@ -10,10 +10,9 @@ connection remembers it; once a day one mark is tried anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import groupby
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -21,25 +20,23 @@ from sqlalchemy.exc import IntegrityError
 from connector.base.errors import Fatal, Hold, KopirError, Record, Retriable
 from connector.base.i18n import N_, say
 from sync.effects.records import Origin
-from sync.jobs import queue
-from sync.model import GradeKind, LineItem
+from sync.model import LineItem
 from sync.reconcile.guard import Approval
-from sync.reconcile.types import KIND_ORDER, CellKey, CellKind
+from sync.reconcile.types import CellKey, CellKind
 from sync.reconcile.verify import verify
+from sync.reconcile.works import chunks, wanted_work
 from sync.runs import effects, entries
 from sync.runs.approving import check
 from sync.runs.columns import Column, reports_closed
 from sync.runs.compare import Comparison
-from sync.runs.planning import PLAN_JOB, RETRY_AFTER, counts_of, guard_rules, probe_due
+from sync.runs.planning import RETRY_AFTER, counts_of, guard_rules, probe_due
+from sync.runs.progress import Meter
 from sync.runs.reading import Reader
 from sync.runs.runtime import Sides, SyncRuntime, scope_of
+from sync.schedule import asking
 from sync.store import audit, cells, connections, people, plans
-from sync.store.connections import SyncConnection
 from sync.store.plans import OPEN_STATES, ChangeRow, StoredPlan
 from sync.systems.contract import UNWRITABLE, CellWrite, Outcome, System, WriteResult
-
-CHUNK = 25
-"""Writes between two looks at the lease."""
 
 TRIED = frozenset({"sent", "unknown"})
 """States of a change that may have reached the journal already: it is looked for before anything else."""
@@ -118,6 +115,8 @@ class _Applying:
         self._shut: dict[CellKind, str] = {}
         self._unsure = False
         self._given_back: list[ChangeRow] = []
+        self._cancelled = False
+        self._meter = Meter(runtime, school, self._plan.run)
 
     def run(self) -> ApplyReport:
         """Go from the yes to the last receipt."""
@@ -140,7 +139,10 @@ class _Applying:
         self._look_for([row for row in typed if row.state in TRIED])
         self._sheet([row for row in typed if row.state not in TRIED], comparison)
         by_hand = {row.seq for row in typed}
-        for row_kind, chunk in _chunks(row for row in rows if row.seq not in by_hand):
+        self._meter.begin("write", len(rows) - len(by_hand))
+        for row_kind, chunk in chunks(row for row in rows if row.seq not in by_hand):
+            if self._cancelled:
+                break
             self._fence()
             self._write_chunk(row_kind, chunk, sides, comparison)
         self._sheet(self._given_back, comparison)
@@ -162,10 +164,15 @@ class _Applying:
             rows = plans.changes(db, self._school, self._plan.id)
         approval = Approval(self._plan.hash, self._plan.approved_by or "")
         checked = self._connection
-        if self._plan.state == "applying":
+        if self._plan.state == "applying" or self._begun():
             checked = replace(checked, first=self._plan.header.first)
         check(self._runtime, checked, self._plan, rows, approval)
         self._take()
+
+    def _begun(self) -> bool:
+        """Tell whether this plan was begun and cancelled: approving it made the pair no longer new."""
+        with self._runtime.reading(self._school) as db:
+            return plans.get_run(db, self._school, self._plan.run).state == "cancelled"
 
     def _take(self) -> None:
         now = self._runtime.clock()
@@ -248,7 +255,11 @@ class _Applying:
         for place, (row, item) in enumerate(ready):
             if self._is_shut(kind, row):
                 continue
-            if self._stopped(row.person):
+            stopped = self._stopped(row.person)
+            if self._cancelled:
+                self._call_off([one for one, _ in ready[place:] if one.seq in sent and one.state not in TRIED])
+                return
+            if stopped:
                 self._close(row, "skipped", WriteResult(Outcome.REFUSED, "person_stopped"))
             elif row.seq not in sent:
                 self._keep(row, "retry", "other_write_under_way")
@@ -256,6 +267,14 @@ class _Applying:
                 self._fence()
                 result = self._write(kind, replace(row, stamp=sent[row.seq]), item, sides)
                 self._settle(kind, row, result, [one for one, _ in ready[place + 1 :]])
+            self._meter.step()
+
+    def _call_off(self, rows: Sequence[ChangeRow]) -> None:
+        """Put back what was to follow when somebody cancelled: it never left, so it waits as it did before."""
+        with self._runtime.writing(self._school) as db:
+            for row in rows:
+                plans.set_change(db, self._school, self._plan.id, row.seq, state="approved")
+                effects.call_off(db, self._school, row)
 
     def _places(
         self, kind: CellKind, rows: Sequence[ChangeRow], sides: Sides, comparison: Comparison
@@ -328,8 +347,9 @@ class _Applying:
         self._runtime.step("apply.shut")
 
     def _stopped(self, person: str) -> bool:
-        """Tell whether the person was blocked or erased since: their writes stop here."""
+        """Tell whether the person was blocked or erased since: their writes stop here. Notice the word to stop, too."""
         with self._runtime.reading(self._school) as db:
+            self._cancelled = self._cancelled or self._meter.cancelled(db)
             found = people.people(db, self._school, [person]).get(person)
         return found is None or found.blocked or found.erased
 
@@ -420,18 +440,33 @@ class _Applying:
         with self._runtime.writing(self._school) as db:
             entries.withdraw_written(db, self._connection, self._plan.id)
             counts = counts_of(db, self._school, self._plan.id)
-            plans.update_plan(db, self._school, self._plan.id, state="applied", applied_at=now, counts=counts)
-            unsettled = any(counts.get(state) for state in ("moved", "retry", "unknown", "lost", "written"))
-            state = "partial" if unsettled or counts.get("refused") else "done"
-            plans.update_run(db, self._school, self._plan.run, state=state, counts=counts, finished_at=now)
-            good = now if state == "done" else None
-            connections.note_run(db, self._school, self._connection.id, self._plan.run, good_at=good)
-            if unsettled or self._unsure:
-                payload = {"connection": self._connection.id, "trigger": "retry"}
-                later = now + timedelta(minutes=1)
-                queue.put(db, self._school, PLAN_JOB, self._connection.id, payload, run_after=later)
+            handed_back = self._cancelled and self._hand_back(db, counts, now)
+            if not handed_back:
+                self._done(db, counts, now)
         self._runtime.dispatcher.ring()
         return self._report()
+
+    def _done(self, db: Connection, counts: dict[str, int], now: datetime) -> None:
+        """End a whole pass."""
+        plans.update_plan(db, self._school, self._plan.id, state="applied", applied_at=now, counts=counts)
+        unsettled = any(counts.get(state) for state in ("moved", "retry", "unknown", "lost", "written"))
+        state = "partial" if unsettled or counts.get("refused") else "done"
+        plans.update_run(db, self._school, self._plan.run, state=state, counts=counts, finished_at=now)
+        good = now if state == "done" else None
+        connections.note_run(db, self._school, self._connection.id, self._plan.run, good_at=good)
+        if unsettled or self._unsure:
+            asking.ask(db, self._connection, now + timedelta(minutes=1), "retry")
+
+    def _hand_back(self, db: Connection, counts: dict[str, int], now: datetime) -> bool:
+        """End a cancelled pass: what was written is settled, the rest waits in the plan for somebody to say go on."""
+        if not counts.get("approved"):
+            return False
+        plans.update_plan(db, self._school, self._plan.id, state="approved", counts=counts)
+        plans.update_run(
+            db, self._school, self._plan.run, state="cancelled", reason="cancelled", counts=counts, finished_at=now
+        )
+        connections.note_run(db, self._school, self._connection.id, self._plan.run, good_at=None)
+        return True
 
     def _report(self) -> ApplyReport:
         with self._runtime.reading(self._school) as db:
@@ -456,34 +491,8 @@ def _entered(row: ChangeRow) -> audit.Entry:
     return audit.Entry(row.key, "entered", (change.left, change.right), (change.left, change.after), change.rule)
 
 
-def _chunks(rows: Iterable[ChangeRow]) -> Iterable[tuple[CellKind, list[ChangeRow]]]:
-    """Cut changes into short runs of one kind, in the order kinds depend on one another."""
-    ordered = sorted(rows, key=lambda row: (KIND_ORDER.index(CellKind(row.kind)), row.seq))
-    for kind, group in groupby(ordered, key=lambda row: CellKind(row.kind)):
-        found = list(group)
-        for start in range(0, len(found), CHUNK):
-            yield kind, found[start : start + CHUNK]
-
-
 def _outcome_of(error: KopirError) -> Outcome:
     """Return what a raised error means for a write: nobody knows, or nobody need try again."""
     if isinstance(error, Retriable):
         return Outcome.UNKNOWN
     return Outcome.REFUSED if isinstance(error, Fatal | Record | Hold) else Outcome.CONFLICT
-
-
-def wanted_work(column: Column, connection: SyncConnection) -> LineItem:
-    """Return the work to make in the journal for a column: the kind's scale, the lesson it was placed on."""
-    rule = connection.mapping.scale_rule(column.link.kind)  # type: ignore[arg-type]
-    kinds = {kind.value: kind for kind in GradeKind}
-    return LineItem(
-        "",
-        column.title,
-        column.left.maximum,
-        scale=rule.to if rule is not None else "points",
-        kind=kinds.get(column.link.kind, GradeKind.OTHER),
-        tag=column.left.tag,
-        resource_id=column.left.resource_id or column.link.id,
-        due=column.left.due,
-        lesson_id=column.link.right_lesson,
-    )

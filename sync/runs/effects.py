@@ -76,6 +76,13 @@ def note(db: Connection, school: str, row: ChangeRow, result: WriteResult, now: 
     ledger.settle(db, school, found, _ENDS[result.outcome], now, reason=result.reason, sighting=sighting)
 
 
+def call_off(db: Connection, school: str, row: ChangeRow) -> None:
+    """Take back that a write was about to leave: the run was cancelled before its turn came."""
+    found = ledger.find(db, school, key_of(row))
+    if found is not None:
+        ledger.take_back(db, school, found)
+
+
 def confirm(db: Connection, school: str, row: ChangeRow, seen: str | None, now: datetime, *, holds: bool) -> None:
     """Write down what a verification found in the cell of a write that still waits for it."""
     found = ledger.find(db, school, key_of(row))

@@ -11,9 +11,11 @@ from sync.jobs import leases, queue
 from sync.jobs.errors import LeaseLost
 from sync.jobs.runner import Handlers, JobContext, Runtime, worker_name
 from sync.reconcile.apply import ApplyReport, apply_plan
+from sync.runs import progress
 from sync.runs.approving import POLICY, approve
-from sync.runs.planning import PLAN_JOB, plan_connection
+from sync.runs.planning import plan_connection
 from sync.runs.runtime import SyncRuntime
+from sync.schedule.asking import PLAN_JOB
 from sync.store import plans
 from sync.store.plans import StoredPlan
 
@@ -36,6 +38,7 @@ def request_plan(runtime: SyncRuntime, school: str, connection: str, *, trigger:
 def request_apply(runtime: SyncRuntime, school: str, plan: str, *, actor: str) -> None:
     """Ask for an approved plan to be applied soon."""
     with runtime.writing(school) as db:
+        progress.let_go_on(db, school, plans.get(db, school, plan).run)
         queue.put(db, school, APPLY_JOB, plan, {"plan": plan, "actor": actor})
     runtime.dispatcher.ring()
 
@@ -52,6 +55,7 @@ def apply_here(runtime: SyncRuntime, school: str, plan: str, *, actor: str) -> A
     jobs = Runtime(runtime.database, Handlers(), clock=runtime.clock)
     payload = {"plan": plan, "actor": actor}
     with runtime.writing(school) as db:
+        progress.let_go_on(db, school, plans.get(db, school, plan).run)
         job = leases.take(db, school, APPLY_JOB, plan, payload, worker_name(), runtime.clock(), jobs.lease)
     if job is None:
         raise Retriable("applied_elsewhere", say(N_("Another process is applying this plan; look again in a minute.")))

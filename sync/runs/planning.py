@@ -11,7 +11,6 @@ from sqlalchemy import Connection, func, select
 from connector.base.errors import KopirError
 from connector.db.types import canonical
 from mappings.schema import Limits
-from sync.jobs import queue
 from sync.reconcile.guard import (
     Approval,
     Approve,
@@ -30,8 +29,11 @@ from sync.runs import canaries, entries
 from sync.runs import people as joining
 from sync.runs.columns import reports_closed
 from sync.runs.compare import Comparison, Group, kinds_of, stamp_of
+from sync.runs.progress import Meter
 from sync.runs.reading import NotCompared, Reader, demand_groups, resolve_groups
 from sync.runs.runtime import SyncRuntime
+from sync.schedule import asking
+from sync.schedule import store as schedules
 from sync.store import audit, cells, conflicts, connections, left_out, plans
 from sync.store.connections import SyncConnection
 from sync.store.plans import ChangeRow, NewPlan, StoredPlan
@@ -44,7 +46,6 @@ RETRY_AFTER = timedelta(minutes=5)
 """When a run that could not compare everything is tried again."""
 PROBE_AFTER = timedelta(days=1)
 """How long a journal that refused to be written is left alone before one mark is tried anew."""
-PLAN_JOB = "sync_plan"
 _RETRIED = frozenset({"unknown", "partial"})
 
 
@@ -81,7 +82,8 @@ def plan_connection(
     except KopirError as error:
         with runtime.writing(school) as db:
             now = runtime.clock()
-            plans.update_run(db, school, run, state="failed", reason=error.reason, finished_at=now)
+            state = "cancelled" if error.reason == "cancelled" else "failed"
+            plans.update_run(db, school, run, state=state, reason=error.reason, finished_at=now)
             connections.note_run(db, school, connection.id, run, good_at=None)
         raise
 
@@ -95,6 +97,7 @@ class _Planning:
         self._school = connection.school
         self._run = run
         self._phases: list[dict[str, str]] = []
+        self._meter = Meter(runtime, connection.school, run)
 
     def make(self, *, read: bool) -> StoredPlan:
         """Go through the phases."""
@@ -105,8 +108,12 @@ class _Planning:
             groups, missed = resolve_groups(self._runtime, self._connection, sides)
             demand_groups(groups, missed)
             reader = Reader(self._runtime, self._connection, sides)
+            self._meter.begin("read", len(groups))
             for link in groups:
+                self._meter.stop_if_cancelled()
                 reader.read(link)
+                self._meter.step()
+            self._meter.stop_if_cancelled()
             missed += [one for one in reader.not_compared if one.reason != "not_offered"]
             missed += self._canaries(missed)
         self._begin("plan")
@@ -249,8 +256,9 @@ class _Planning:
             good = now if not missed else None
             connections.note_run(db, self._school, self._connection.id, self._run, good_at=good)
             if any(one.evidence.value in _RETRIED for one in missed):
-                payload = {"connection": self._connection.id, "trigger": "retry"}
-                queue.put(db, self._school, PLAN_JOB, self._connection.id, payload, run_after=now + RETRY_AFTER)
+                asking.ask(db, self._connection, now + RETRY_AFTER, "retry")
+            # The journal's periods, which say when the school year ends, may have been read for the first time.
+            schedules.arm(db, self._connection, now)
         self._runtime.dispatcher.ring()
 
 

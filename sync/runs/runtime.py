@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
@@ -61,6 +61,10 @@ def _anybody(_db: Connection) -> None:
     return
 
 
+def _unheard(_progress: object) -> None:
+    return
+
+
 @dataclass(frozen=True)
 class SyncRuntime:
     """The application's parts that the sync stands on.
@@ -73,6 +77,7 @@ class SyncRuntime:
         clock: Our clock.
         step: Is told each step's name; progress and fault tests listen here.
         held: Called in every writing transaction; raises when the work belongs to another worker by now.
+        tell: Is told how far a run is (``sync.runs.progress.Progress``); a terminal's progress bar listens here.
     """
 
     database: Database
@@ -82,6 +87,7 @@ class SyncRuntime:
     clock: Clock = utc_now
     step: Callable[[str], None] = _nothing
     held: Callable[[Connection], None] = _anybody
+    tell: Callable[[Any], None] = _unheard
 
     @contextmanager
     def reading(self, school: str) -> Iterator[Connection]:

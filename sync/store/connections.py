@@ -7,6 +7,7 @@ from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -17,7 +18,8 @@ from connector.base.ids import new_id
 from connector.base.secrets import Vault
 from mappings.load import load_mapping
 from mappings.rules import Mapping
-from sync.store.tables.connections import connection, group_link, item_link, mapping_version
+from sync.store.sql import upsert
+from sync.store.tables.connections import connection, group_link, item_link, mapping_version, schedule
 
 
 @dataclass(frozen=True)
@@ -131,13 +133,19 @@ def _refusal(raw: AnyMapping[str, str]) -> Refusal:
     return Refusal(raw["reason"], datetime.fromisoformat(raw["since"]), datetime.fromisoformat(raw["tried_at"]))
 
 
+@lru_cache(maxsize=256)
+def _mapping(text: str) -> Mapping:
+    """Read a stored mapping; a run asks for its connection many times, and a mapping never changes."""
+    return load_mapping(text)
+
+
 def _of_row(row: Any) -> SyncConnection:
     return SyncConnection(
         row.school_id,
         row.id,
         row.left_key,
         row.right_key,
-        load_mapping(row.mapping_text),
+        _mapping(row.mapping_text),
         row.mapping_text,
         row.mapping_version,
         row.settings,
@@ -202,6 +210,7 @@ def add(
         )
     )
     _add_version(db, school, made, 1, mapping, mapping_text, now)
+    _disarm(db, school, made)
     return made
 
 
@@ -241,6 +250,13 @@ def change_mapping(db: Connection, school: str, which: str, text: str, now: date
         version += 1
         _add_version(db, school, which, version, mapping, text, now)
     _update(db, school, which, {"mapping_text": text, "mapping_hash": mapping.hash, "mapping_version": version})
+    _disarm(db, school, which)
+
+
+def _disarm(db: Connection, school: str, which: str) -> None:
+    """Have the next hour of the schedule worked out anew: its mapping is another one."""
+    row: dict[str, Any] = {"school_id": school, "connection": which, "overrides": {}, "slot": "", "next_at": None}
+    upsert(db, schedule, [row], keep=("overrides",))
 
 
 def _update(db: Connection, school: str, which: str, values: AnyMapping[str, Any]) -> None:

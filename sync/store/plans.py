@@ -36,6 +36,8 @@ class RunRow:
     plan: str | None
     started_at: datetime
     finished_at: datetime | None
+    progress: dict[str, Any] = field(default_factory=dict)
+    cancelled_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,9 @@ def test_every_key_of_the_schema_is_in_these_lists() -> None:
     known = {path.replace("/0", "").replace("/fo", "/*").replace("/sor", "/*").replace("/E", "/*")
              for path, _ in [*COMPUTED, *VERSIONED]} | single  # fmt: skip
     for path in _paths(MappingFile):
+        if path.startswith("schedule"):
+            # When to compare is no part of what a mapping means; tests/schedule/test_claims.py changes each of them.
+            continue
         assert path in known or any(entry.startswith(path + "/") for entry in known) or path in _BY_PARENT, path
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
 from connector.web.console.words import SETTLED
 from sync.jobs.tables import job
 from sync.runs.handlers import APPLY_JOB
-from sync.runs.planning import PLAN_JOB
+from sync.runs.progress import OPEN_RUNS, Progress
+from sync.schedule.asking import PLAN_JOB
+from sync.store import plans
 from sync.store.plans import StoredPlan
 from sync.store.tables.plans import plan_change
 
@@ -25,6 +27,7 @@ class Busy:
         total: Marks that were approved.
         next_at: When the next comparison is due, where one waits.
         stopped: Why an approved plan is not being applied although nobody works on it.
+        left: The time that is left, once the pace can be told.
     """
 
     doing: str = ""
@@ -32,6 +35,7 @@ class Busy:
     total: int = 0
     next_at: datetime | None = None
     stopped: str = ""
+    left: timedelta | None = None
 
 
 def busy_with(db: Connection, school: str, connection: str, plan: StoredPlan | None, now: datetime) -> Busy:
@@ -45,10 +49,18 @@ def busy_with(db: Connection, school: str, connection: str, plan: StoredPlan | N
         open_ = write is not None and write.state in ("ready", "leased")
         reason = "" if open_ or write is None else (write.last_reason or "not_started")
         if open_:
-            return Busy("writing", done, total, next_at)
+            return Busy("writing", done, total, next_at, left=_far(db, school, connection).left(now))
         return Busy("", done, total, next_at, reason or "not_started")
-    comparing = compare is not None and compare.state in ("ready", "leased") and not waits
-    return Busy("comparing" if comparing else "", next_at=next_at)
+    if compare is None or compare.state not in ("ready", "leased") or waits:
+        return Busy(next_at=next_at)
+    far = _far(db, school, connection)
+    return Busy("comparing", far.done, far.total, next_at, left=far.left(now))
+
+
+def _far(db: Connection, school: str, connection: str) -> Progress:
+    """Return how far the newest run is, while it is under way."""
+    newest = plans.runs(db, school, connection, 1)
+    return Progress.of(newest[0].progress) if newest and newest[0].state in OPEN_RUNS else Progress()
 
 
 def _newest(db: Connection, school: str, kind: str, key: str) -> _Job | None:

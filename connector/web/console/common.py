@@ -101,6 +101,12 @@ NOTES: dict[str, str] = {
     "writing_off": N_("Nothing is written to the journal any more; marks come out as an entry sheet."),
     "paused": N_("The connection is paused: nothing is read or written."),
     "resumed": N_("The connection runs again."),
+    "cancelling": N_("It stops before the next record. What was written stays and is read back."),
+    "nothing_runs": N_("Nothing runs any more."),
+    "hours_set": N_("The hours were set."),
+    "hours_paused": N_("Nothing begins by itself until the pause ends; “Compare now” works as before."),
+    "hours_resumed": N_("The schedule runs again."),
+    "hours_reset": N_("The mapping's hours count again."),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from flask import jsonify, request
@@ -13,6 +14,7 @@ from connector.base.i18n import N_, Message, say
 from connector.web.console import words
 from connector.web.console.busy import Busy, busy_with
 from connector.web.console.common import connection_or_404, home_of, page, show, sync, to, who
+from connector.web.console.hours import DAY_WORDS, hours_of
 from connector.web.console.names import Names
 from connector.web.console.needs import standing
 from connector.web.console.people_view import view_people
@@ -21,8 +23,9 @@ from connector.web.console.session import blueprint, id_or_404
 from connector.web.state import runtime
 from sync.runs.approving import approve
 from sync.runs.handlers import request_apply, request_plan
+from sync.runs.progress import cancel
 from sync.runs.resolving import resolve
-from sync.store import connections, plans
+from sync.store import audit, connections, plans
 from sync.store.connections import SyncConnection
 from sync.store.plans import StoredPlan
 from sync.systems.contract import Writing
@@ -70,7 +73,15 @@ def _plan_page(
             "view": view_plan(db, names, plan, request.args.get("block", "")) if plan is not None else None,
             "other_plan": now.plan if chosen is not None and now.plan and now.plan.id != chosen.id else None,
         }
-    shared = {**values, **_sides(connection), "warning": warning, "words": words}
+    shared = {
+        **values,
+        **_sides(connection),
+        "warning": warning,
+        "words": words,
+        "progress": show().text(progress_words(busy)),
+        "plan_of_hours": hours_of(connection),
+        "day_words": DAY_WORDS,
+    }
     return page("console/connection.html", 409 if warning else 200, connection=connection, **shared)
 
 
@@ -187,12 +198,37 @@ def _followed(db: Connection, connection: SyncConnection) -> StoredPlan | None:
 
 
 def progress_words(busy: Busy) -> Message | str:
-    """Return what is under way, in words."""
+    """Return what is under way, in words, with counts and the time left where they can be told."""
+    left = time_left(busy.left)
+    if busy.doing == "comparing" and busy.total:
+        text = N_("Both systems are being read: class {done} of {total}. {left}")
+        return say(text, done=min(busy.done + 1, busy.total), total=busy.total, left=left)
     if busy.doing == "comparing":
         return say(N_("Both systems are being read and compared…"))
     if busy.doing == "writing" and busy.done < busy.total:
-        return say(N_("Writing: {done} of {total}…"), done=busy.done, total=busy.total)
+        return say(N_("Writing: {done} of {total}. {left}"), done=busy.done, total=busy.total, left=left)
     return say(N_("Written; what was written is being read back…")) if busy.doing else ""
+
+
+def time_left(left: timedelta | None) -> Message | str:
+    """Return a rest of time as a person says it."""
+    if left is None:
+        return ""
+    minutes = round(left.total_seconds() / 60)
+    if minutes < 1:
+        return say(N_("Less than a minute left."))
+    return say(N_("About {minutes} min left."), minutes=minutes)
+
+
+@blueprint.post("/connections/<connection_id>/cancel")
+def cancel_run(connection_id: str) -> Response:
+    """Stop what runs between two records; a plan that was being written waits, to be let go on or planned anew."""
+    connection = connection_or_404(connection_id)
+    with sync().writing(connection.school) as db:
+        stopped = cancel(db, connection.school, connection.id, who())
+        for run in stopped:
+            audit.append(db, connection.school, connection.id, "run_cancelled", who(), [], runtime().clock(), run=run)
+    return to(home_of(connection), "cancelling" if stopped else "nothing_runs")
 
 
 @blueprint.post("/connections/<connection_id>/conflicts/<conflict_id>")

@@ -89,6 +89,7 @@ RUNS: dict[str, str] = {
     "partial": N_("Partly done"),
     "not_compared": N_("Not compared"),
     "failed": N_("Failed"),
+    "cancelled": N_("Cancelled"),
 }
 TRIGGERS: dict[str, str] = {
     "manual": N_("By hand"),
@@ -112,6 +113,10 @@ ACTIONS: dict[str, str] = {
     "writing_on": N_("Writing to the journal allowed"),
     "writing_off": N_("Writing to the journal stopped"),
     "read_accepted": N_("Smaller class accepted"),
+    "run_cancelled": N_("Run cancelled"),
+    "schedule_set": N_("Hours set"),
+    "schedule_paused": N_("Schedule paused"),
+    "schedule_resumed": N_("Schedule resumed"),
 }
 RECORDS: dict[str, str] = {
     "group": N_("groups"),
@@ -155,6 +160,7 @@ DECISIONS: dict[str, str] = {
 _STOPS: dict[str, str] = {
     "not_started": N_("nobody has begun it."),
     "freeze": N_("nothing is written on these days, as the mapping says."),
+    "cancelled": N_("it was cancelled. It can go on where it stopped, or compare anew."),
     "plan_stale": N_("the mapping, the linked people or the classes changed since; compare anew."),
     "plan_edited": N_("it is not the plan that was approved; compare anew."),
     "other_plan": N_("another plan of this pair is being written."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, Integer, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, Index, Integer, Text, UniqueConstraint
 
 from connector.db.schema import ref, school_table
 from connector.db.types import Instant, Json, Key
@@ -74,4 +74,30 @@ item_link = school_table(
     UniqueConstraint("school_id", "group_link", "left_item"),
     ref("group_link", "group_link"),
     CheckConstraint("how IN ('linked', 'tag', 'title+date', 'placed', 'person')", name="how"),
+)
+
+schedule = school_table(
+    "schedule",
+    # When a connection is compared by itself; the hours stand in its mapping, a school may set others here.
+    Column("connection", Key, nullable=False),
+    # What the school set instead of the mapping's schedule, key by key.
+    Column("overrides", Json, nullable=False, server_default="{}"),
+    # The next civil hour (2026-11-23T07:00) and its instant. Both empty: to be worked out; "never": there is none.
+    Column("slot", Key, nullable=False, server_default=""),
+    Column("next_at", Instant),
+    # The last hour a run was asked for. Hours are compared as civil time, so none happens twice.
+    Column("last_slot", Key, nullable=False, server_default=""),
+    Column("last_at", Instant),
+    # A person's pause: its last day, empty for one without end; and up to which day year-end pauses are lifted.
+    Column("paused", Integer, nullable=False, server_default="0"),
+    Column("paused_until", Key, nullable=False, server_default=""),
+    Column("lifted_until", Key, nullable=False, server_default=""),
+    Column("changed_by", Key, nullable=False, server_default=""),
+    Column("changed_at", Instant),
+    ref("connection", "connection"),
+    CheckConstraint("paused IN (0, 1)", name="paused"),
+    CheckConstraint("(next_at IS NULL) = (slot IN ('', 'never'))", name="armed"),
+    Index("ix_schedule_next_at", "next_at"),
+    key=("connection",),
+    service="SELECT",
 )

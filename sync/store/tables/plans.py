@@ -22,9 +22,14 @@ run = school_table(
     Column("plan", Key),
     Column("started_at", Instant, nullable=False),
     Column("finished_at", Instant),
+    # How far the phase under way is: its name, records done and in all, when it began.
+    Column("progress", Json, nullable=False, server_default="{}"),
+    # Who asked to stop; looked at between two records, and taken away when the run is let go on.
+    Column("cancelled_by", Key, nullable=False, server_default=""),
     ref("connection", "connection"),
     CheckConstraint(
-        "state IN ('reading', 'planned', 'applying', 'verifying', 'done', 'partial', 'not_compared', 'failed')",
+        "state IN ('reading', 'planned', 'applying', 'verifying', 'done', 'partial', 'not_compared', 'failed', "
+        "'cancelled')",
         name="state",
     ),
     Index("ix_run_connection_started_at", "connection", "started_at"),
