@@ -33,6 +33,7 @@ class LaunchReason(StrEnum):
     KEY_PENDING = "key_pending"
     WEAK_KEY = "weak_key"
     KEYS_UNREACHABLE = "keys_unreachable"
+    BUSY = "busy"
     BAD_SIGNATURE = "bad_signature"
     BAD_ISSUER = "bad_issuer"
     BAD_AUDIENCE = "bad_audience"

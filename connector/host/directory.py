@@ -77,6 +77,10 @@ class Directory:
         """Return the registration with our id."""
         return self._fresh(registration_id) or self._read(registration.c.id == registration_id)
 
+    def remembered(self, registration_id: str) -> Entry | None:
+        """Return what was read of a registration last, however long ago, without asking the database."""
+        return self._by_id.get(registration_id)
+
     def forget(self) -> None:
         """Read everything anew: this process changed a registration."""
         self._by_client, self._by_id = {}, {}

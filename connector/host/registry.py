@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from connector.base.errors import Fatal
 from connector.base.i18n import N_, say
 from connector.base.ids import new_id
+from connector.base.log import get_logger
 from connector.base.secrets import Vault, fingerprint, new_key
 from connector.db.database import Database
 from connector.db.tables.registry import (
@@ -29,6 +32,8 @@ from connector.db.upsert import upsert
 from connector.host.directory import FRESH_SECONDS, Directory, registration_of
 from connector.host.directory import School as School
 from lti.tool.ports import AccessToken, Registration, StoredKeySet, TokenKey
+
+log = get_logger("host.registry")
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,11 @@ class Registry:
     def get(self, registration_id: str) -> Registration | None:
         """Return a registration by our id."""
         entry = self._directory.of_id(registration_id)
+        return None if entry is None else entry.registration
+
+    def remembered(self, registration_id: str) -> Registration | None:
+        """Return a registration as this process read it last, without asking the database."""
+        entry = self._directory.remembered(registration_id)
         return None if entry is None else entry.registration
 
     def all(self) -> list[tuple[Registration, str, str]]:
@@ -211,7 +221,10 @@ def _origins(row: Any) -> set[str]:
 
 
 class KeySetTable:
-    """The last good key set of each platform; implements ``lti.tool.ports.KeySetStore``."""
+    """The last good key set of each platform; implements ``lti.tool.ports.KeySetStore``.
+
+    It is a copy for bad days: a database that cannot give or take it is logged and costs nobody a launch.
+    """
 
     def __init__(self, database: Database) -> None:
         """Read and write through the service role."""
@@ -219,14 +232,15 @@ class KeySetTable:
 
     def load(self, jwks_url: str) -> StoredKeySet | None:
         """Return the last good document, or None."""
-        with self._database.service(write=False) as db:
+        row = None
+        with _or_log("load"), self._database.service(write=False) as db:
             row = db.execute(select(key_set).where(key_set.c.jwks_url == jwks_url)).first()
         return None if row is None else StoredKeySet(json.dumps(row.document), row.fetched_at)
 
     def save(self, jwks_url: str, stored: StoredKeySet) -> None:
         """Replace the last good document."""
         values = {"jwks_url": jwks_url, "document": json.loads(stored.document), "fetched_at": stored.fetched_at}
-        with self._database.service() as db:
+        with _or_log("save"), self._database.service() as db:
             upsert(db, key_set, values, ("jwks_url",))
 
     def claim(self, jwks_url: str, now: datetime, pause: timedelta) -> timedelta:
@@ -234,12 +248,21 @@ class KeySetTable:
         mine = key_set.c.jwks_url == jwks_url
         # A time ahead of ours is another clock's and would hold everybody up.
         free = key_set.c.forced_at.is_(None) | (key_set.c.forced_at <= now - pause) | (key_set.c.forced_at > now)
-        with self._database.service() as db:
+        at = None
+        with _or_log("claim"), self._database.service() as db:
             if db.execute(key_set.update().where(mine, free).values(forced_at=now)).rowcount == 1:
                 return timedelta()
             at = db.execute(select(key_set.c.forced_at).where(mine)).scalar_one_or_none()
-        # A set that was never stored is nobody's to wait for.
+        # A set that was never stored is nobody's to wait for; without the database this process keeps its own pace.
         return timedelta() if at is None else max(at + pause - now, timedelta())
+
+
+@contextmanager
+def _or_log(what: str) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        log.warning("key_set_not_kept", step=what, error=type(error).__name__)
 
 
 class Tokens:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import Blueprint, Response, jsonify, make_response, redirect, request
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as WsgiResponse
 
@@ -23,12 +27,16 @@ from lti.tool.cookies import clear_cookie, set_cookie
 from lti.tool.jwks import AskedEarlier
 from lti.tool.ladder import Rung, place_of
 from lti.tool.launch import Launch, validate_launch
-from lti.tool.login import COOKIE_PREFIX, STATE_PURPOSE, begin_login, read_state
+from lti.tool.login import COOKIE_PREFIX, STATE_PURPOSE, LoginRedirect, begin_login, read_state
 from lti.tool.ports import Registration
 from lti.tool.refusals import refuse
 
 MAX_LAUNCH_BYTES = 64 * 1024
 STATE_PATH = "/lti/launch"
+LOGIN_PATH = "/lti/login"
+BUSY_SECONDS = 2
+# The database did not answer, or not in time: locks, a deadlock, no connection left, a server that restarts.
+_BUSY = (OperationalError, InterfaceError, PoolTimeout)
 log = get_logger("web.lti")
 blueprint = Blueprint("lti", __name__, url_prefix="/lti")
 
@@ -36,19 +44,14 @@ blueprint = Blueprint("lti", __name__, url_prefix="/lti")
 @blueprint.route("/login", methods=["GET", "POST"])
 def login() -> WsgiResponse:
     """Answer a third-party initiated login (Security Framework 1.0 §5.1.1); nothing is written."""
-    here = runtime()
+    params: dict[str, str] = {}
     try:
         params = _form() if request.method == "POST" else request.args.to_dict()
-        answer = begin_login(
-            params,
-            registrations=here.registry,
-            signer=here.signer(STATE_PURPOSE),
-            redirect_uri=here.launch_url,
-            allowed_targets=lambda target: target == here.launch_url or target.startswith(here.launch_url + "?"),
-            now=here.clock(),
-        )
+        answer = _begin(params)
     except LaunchRefused as refused:
         return _refuse(refused)
+    except _BUSY as error:
+        return _wait_for_database(error, params, LOGIN_PATH)
     rungs = ladder.login_rungs(answer)
     if rungs != (Rung.COOKIE,):
         return ladder.keep_in_cookie(answer, ladder.login_page(answer, rungs, params))
@@ -56,14 +59,35 @@ def login() -> WsgiResponse:
     return ladder.keep_in_cookie(answer, redirect(url, 302))
 
 
+def _begin(params: Mapping[str, str]) -> LoginRedirect:
+    here = runtime()
+    return begin_login(
+        params,
+        registrations=here.registry,
+        signer=here.signer(STATE_PURPOSE),
+        redirect_uri=here.launch_url,
+        allowed_targets=lambda target: target == here.launch_url or target.startswith(here.launch_url + "?"),
+        now=here.clock(),
+    )
+
+
 @blueprint.post("/launch")
 def launch() -> WsgiResponse:
     """Validate a launch, let it in once, and go to its own address space."""
-    here = runtime()
-    signer = here.signer(STATE_PURPOSE)
-    form: dict[str, str] = {}
     try:
         form = _form()
+    except LaunchRefused as too_large:
+        return _refuse(too_large)
+    try:
+        return _answer(form)
+    except _BUSY as error:
+        return _wait_for_database(error, form, STATE_PATH)
+
+
+def _answer(form: Mapping[str, str]) -> WsgiResponse:
+    here = runtime()
+    signer = here.signer(STATE_PURPOSE)
+    try:
         state = read_state(form.get("state", ""), signer)
         name = COOKIE_PREFIX + state.state_id if state else ""
         cookie = request.cookies.get(name)
@@ -80,7 +104,7 @@ def launch() -> WsgiResponse:
             now=here.clock(),
         )
         school = _school(launched)
-        admitted = admit(here, launched, school, proof.rung)
+        admitted = _admit(launched, school, proof.rung)
     except LaunchRefused as error:
         if error.launch_reason is LaunchReason.KEY_PENDING:
             log.info("launch_waits", registration=error.registration_id)
@@ -89,13 +113,44 @@ def launch() -> WsgiResponse:
         note_refusal(here, refused)
         _note_lost_cookie(refused)
         return _refuse(refused)
-    offer(here, launched, school)
-    offer_groups(here, launched, school.id, admitted.context_id)
+    _follow_up(launched, school, admitted)
     log.info("launch", launch=admitted.launch_id, school=admitted.school_id, kind=str(launched.message_type))
     note_way(here, launched.registration, state.way if state else None)
     if not proof.by_cookie or proof.rung is Rung.ACCESS:
         return ladder.enter_without_cookie(admitted, launched.registration)
     return _enter(admitted, name)
+
+
+def _admit(launched: Launch, school: School, rung: Rung) -> Admitted:
+    """Let a launch in; a deadlock or a connection that was cut is over at once, and is tried again."""
+    try:
+        return admit(runtime(), launched, school, rung)
+    except _BUSY as error:
+        log.warning("launch_tried_again", error=_kind(error), school=school.id)
+        return admit(runtime(), launched, school, rung)
+
+
+def _follow_up(launched: Launch, school: School, admitted: Admitted) -> None:
+    """Ask for what the platform offers beside the launch; the person is in, whatever becomes of it."""
+    try:
+        offer(runtime(), launched, school)
+        offer_groups(runtime(), launched, school.id, admitted.context_id)
+    except SQLAlchemyError as error:
+        log.warning("offer_not_kept", error=type(error).__name__, school=school.id)
+
+
+def _kind(error: SQLAlchemyError) -> str:
+    """Return the driver's own type of an error; its text may hold values."""
+    return type(error.orig if isinstance(error, DBAPIError) else error).__name__
+
+
+def _wait_for_database(error: SQLAlchemyError, form: Mapping[str, str], action: str) -> Response:
+    """Answer that the same form is posted again in a moment: nothing of it was used up."""
+    here = runtime()
+    state = read_state(form.get("state", ""), here.signer(STATE_PURPOSE))
+    registration = state.registration_id if state is not None else None
+    log.error("database_busy", error=_kind(error), registration=registration, path=action)
+    return waiting_page(refuse(LaunchReason.BUSY, seconds=BUSY_SECONDS, registration_id=registration), form, action)
 
 
 def _note_lost_cookie(refused: LaunchRefused) -> None:

@@ -39,6 +39,7 @@ class Refusal:
 
 
 _REOPEN = N_("Go back to your course and open the activity again.")
+_WAIT = N_("The activity opens in a moment. Please wait.")
 _TELL = N_("This activity is not set up correctly. Tell your LMS administrator: code {code}.")
 _STRANGE = N_("Your LMS sent something that cannot be accepted. Tell your LMS administrator: code {code}.")
 
@@ -109,9 +110,14 @@ REFUSALS: dict[LaunchReason, Refusal] = {
         _TELL, N_("The key the id_token is signed with is not among the LMS's keys; check the key set URL."), SEC_KEYS
     ),
     LaunchReason.KEY_PENDING: Refusal(
-        N_("The activity opens in a moment. Please wait."),
+        _WAIT,
         N_("The LMS signs with a key that is not known here yet; its keys are read anew in {seconds} seconds."),
         SEC_KEYS,
+    ),
+    LaunchReason.BUSY: Refusal(
+        _WAIT,
+        N_("The database did not take the launch in time; the page tries again every {seconds} seconds."),
+        SEC_VALIDATION,
     ),
     LaunchReason.WEAK_KEY: Refusal(_TELL, N_("The LMS's key has fewer than 2048 bits."), SEC_KEYS),
     LaunchReason.KEYS_UNREACHABLE: Refusal(
