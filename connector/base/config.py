@@ -15,7 +15,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from connector.base.errors import Fatal
 from connector.base.i18n import LANGUAGES, N_, say
@@ -74,6 +74,12 @@ class Settings(BaseModel):
         description="PEM file of certificate authorities that outbound calls trust beside the public ones.",
     )
     job_threads: int = Field(default=4, ge=0, le=32, description="Worker threads inside the server; 0 for none.")
+    smtp_host: str = Field(default="", description="Mail server for notices; empty: no e-mail is sent.")
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Its port.")
+    smtp_tls: Literal["starttls", "tls", "off"] = Field(default="starttls", description="How the way to it is sealed.")
+    smtp_user: str = Field(default="", description="Its account; empty: none.")
+    smtp_password: str = Field(default="", description="The account's password.")
+    mail_from: str = Field(default="", description="Sender of e-mails.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     _split = field_validator("encryption_keys", "languages", mode="before")(_listed)
@@ -107,6 +113,20 @@ class Settings(BaseModel):
     def _database(cls, value: str) -> str:
         if value and not value.startswith(_DATABASES):
             raise ValueError("must look like postgresql://user@host/kopir or sqlite:////var/lib/kopir/kopir.sqlite3")
+        return value
+
+    @field_validator("smtp_password")
+    @classmethod
+    def _sealed_way(cls, value: str, info: ValidationInfo) -> str:
+        if value and info.data.get("smtp_tls") == "off":
+            raise ValueError("is never sent over an open connection; set SMTP_TLS to starttls or tls")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if any(mark in value for mark in "\r\n"):
+            raise ValueError("must be one address such as Kopir <kopir@school.kz>")
         return value
 
     @field_validator("broker_url")

@@ -10,6 +10,7 @@ from connector.cli import (
     demo,
     lti,
     mapping,
+    notices,
     people,
     plugin,
     privacy,
@@ -35,6 +36,7 @@ for command in (*server.commands, lti.lti, console.console, demo.demo, mapping.m
     main.add_command(command)
 main.add_command(plugin.plugin)
 main.add_command(privacy.privacy)
+main.add_command(notices.notices)
 main.add_command(schedule.schedule)
 main.add_command(scores.scores)
 for command in (sync_settings.set_, sync_settings.accept_read_, sync_settings.cancel_):

@@ -17,6 +17,7 @@ from connector.host.rotation import ROTATE_KEYS, rotation_handler
 from connector.host.runtime import Runtime
 from connector.host.scores import score_handler
 from connector.host.syncing import sync_handlers, sync_runtime
+from connector.host.telling.work import TELL, look, tell_handler
 from sync.jobs.celery_app import CeleryDispatcher
 from sync.jobs.dispatch import Dispatcher, LocalDispatcher
 from sync.jobs.duties import Duty
@@ -40,6 +41,7 @@ def make_handlers(runtime: Runtime) -> Handlers:
     handlers.add(TAKE_NOTICE, notice_handler(runtime, ON_CONTEXT_COPY))
     handlers.add(SUBSCRIBE, subscribe_handler(runtime))
     handlers.add(READ_GROUPS, groups_handler(runtime))
+    handlers.add(TELL, tell_handler(runtime))
     for kind, handler in sync_handlers(runtime).items():
         handlers.add(kind, handler)
     return handlers
@@ -78,7 +80,7 @@ def lane_limit(threads: int) -> int:
 def make_duties(runtime: Runtime) -> tuple[Duty, ...]:
     """Return what every working process looks at besides the queue."""
     clock = sync_runtime(runtime)
-    return (Duty("schedule", lambda: sweep(clock)),)
+    return (Duty("schedule", lambda: sweep(clock)), Duty("notices", lambda: look(runtime), every=30.0))
 
 
 def start_work(runtime: Runtime) -> Dispatcher:

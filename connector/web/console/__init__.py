@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from connector.web.console import home, hours, launches, lms, people, plan, runs, scores, sheet, tools, why
+from connector.web.console import (
+    home,
+    hours,
+    launches,
+    letters,
+    lms,
+    notices,
+    people,
+    plan,
+    runs,
+    scores,
+    sheet,
+    tools,
+    why,
+)
 from connector.web.console.session import blueprint
 
-PAGES = (home, plan, hours, people, sheet, runs, why, lms, tools, launches, scores)
+PAGES = (home, plan, hours, people, sheet, runs, why, lms, tools, launches, scores, notices, letters)
 """The modules whose pages hang on the blueprint."""
 
 __all__ = ["PAGES", "blueprint"]
