@@ -30,6 +30,12 @@ SAMPLES: dict[str, tuple[str, str, Any]] = {
                                ("lms.school.kz", "10.0.0.0/8")),
     "ca_file": (certifi.where(), f'"{certifi.where()}"', certifi.where()),
     "job_threads": ("4", "4", 4),
+    "smtp_host": ("mail.school.kz", '"mail.school.kz"', "mail.school.kz"),
+    "smtp_port": ("465", "465", 465),
+    "smtp_tls": ("tls", '"tls"', "tls"),
+    "smtp_user": ("kopir", '"kopir"', "kopir"),
+    "smtp_password": ("pass word", '"pass word"', "pass word"),
+    "mail_from": ("Kopir <k@school.kz>", '"Kopir <k@school.kz>"', "Kopir <k@school.kz>"),
     "log_level": ("DEBUG", '"DEBUG"', "DEBUG"),
 }  # fmt: skip
 
@@ -225,3 +231,8 @@ def test_messages_of_settings_exist_in_kazakh_and_russian() -> None:
         load_settings({}, Path("/nonexistent/none.toml"))
     texts = {translate(caught.value.message, language) for language in ("kk", "ru", "en")}
     assert len(texts) == 3
+
+
+def test_mail_password_is_never_sent_over_an_open_connection(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match="SMTP_PASSWORD: is never sent over an open connection"):
+        read(tmp_path, {"SMTP_TLS": "off", "SMTP_PASSWORD": "secret"})

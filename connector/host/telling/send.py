@@ -57,6 +57,8 @@ def send_mail(settings: Settings, to: Recipient, words: Words, message_id: str, 
 
 def _server(settings: Settings) -> smtplib.SMTP:
     context = ssl.create_default_context()
+    if settings.ca_file:
+        context.load_verify_locations(settings.ca_file)
     if settings.smtp_tls == "tls":
         return smtplib.SMTP_SSL(settings.smtp_host, settings.smtp_port, timeout=SECONDS, context=context)
     server = smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=SECONDS)
