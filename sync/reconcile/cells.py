@@ -62,7 +62,7 @@ class CellKey(NamedTuple):
 
         Sorted by code point, which is the order of SQLite's BINARY and PostgreSQL's ``COLLATE "C"``.
         """
-        return "|".join((self.kind.value, *(part.translate(_ESCAPES) for part in self[1:])))
+        return f"{self.kind.value}|{escaped(self.group)}|{escaped(self.item)}|{escaped(self.person)}"
 
     @classmethod
     def parse(cls, text: str) -> CellKey:
@@ -82,7 +82,12 @@ class CellKey(NamedTuple):
 
 def scope_text(kind: CellKind, group: str) -> str:
     """Return the canonical text of a scope, the beginning of the key of every cell in it."""
-    return f"{kind.value}|{group.translate(_ESCAPES)}"
+    return f"{kind.value}|{escaped(group)}"
+
+
+def escaped(part: str) -> str:
+    """Return one id as it stands in a key's text."""
+    return part.translate(_ESCAPES)
 
 
 def _unescape(part: str) -> str:

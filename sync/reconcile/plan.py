@@ -7,9 +7,9 @@ the others are decided. The same inputs give the same bytes, so a plan's hash st
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from connector.base.errors import Fatal
 from connector.base.i18n import N_, say
@@ -34,6 +34,7 @@ from sync.reconcile.types import (
     State,
 )
 
+_NOWHERE = (None, None, None)
 _END = "\U0010ffff"
 _END_CELL = Cell(_END, None)
 _END_BASE = Base(_END, None, None, "")
@@ -122,6 +123,10 @@ def _flat(counts: ScopeCounts) -> dict[str, int]:
     return {"known": counts.known, "same": counts.same, **dict(sorted(words.items()))}
 
 
+Found = tuple[Cell | None, Cell | None, Base | None]
+"""Both sides and the base of one cell."""
+
+
 class _Rows:
     """Three sorted streams read side by side; refuses a key that does not rise."""
 
@@ -171,6 +176,33 @@ class _Rows:
         if self.key <= key:
             raise _unsorted()
         return left, right, base
+
+
+class Beside(NamedTuple):
+    """One column whose cells were laid beside each other already, in key order.
+
+    Attributes:
+        address: The column: a cell's address without its person.
+        prefix: Its canonical text.
+        keys: The keys of its cells, sorted.
+        lefts: What left holds under each: None, or (…, …, raw value, complete reads that did not find it, …).
+        rights: What right holds, likewise.
+        bases: What was last agreed: None, or (key, left's value, right's value, mapping version).
+        cells: Makes the objects of one cell from what stands under its key; all None where there is no such cell.
+    """
+
+    address: CellKey
+    prefix: str
+    keys: Sequence[str]
+    lefts: Iterator[Any]
+    rights: Iterator[Any]
+    bases: Iterator[Any]
+    cells: Callable[[str, Any, Any, Any], Found]
+
+    def find(self, key: str) -> Found:
+        """Return the objects of one cell."""
+        rows = zip(self.keys, self.lefts, self.rights, self.bases, strict=True)
+        return next((self.cells(*row) for row in rows if row[0] == key), (None, None, None))
 
 
 class _Column(NamedTuple):
@@ -246,14 +278,61 @@ class Planner:
                     key = rows.key
         self._ended = True
 
+    def compare(self, columns: Iterable[Beside]) -> Iterator[Change]:
+        """Yield the changes of columns that were laid beside each other already; the same plan as ``changes`` makes.
+
+        Raises:
+            Fatal: ``unsorted_input``: the columns are out of order, or one comes twice.
+        """
+        last = ""
+        for laid in columns:
+            if laid.prefix <= last:
+                raise _unsorted()
+            last = laid.prefix
+            yield from self._compare_column(laid)
+        self._ended = True
+
+    def _compare_column(self, laid: Beside) -> Iterator[Change]:
+        """Compare one column; the loop is where a plan of a million cells spends its time, so it makes no object."""
+        column: _Column | None = None
+        version, same = "", 0
+        for key, left, right, base in zip(laid.keys, laid.lefts, laid.rights, laid.bases, strict=True):
+            if base is left is right is None:
+                continue
+            if column is None:
+                column = self._enter(laid.address, laid.prefix)
+                version = column.rules.translate.version
+            if (
+                base is not None
+                and left is not None
+                and right is not None
+                and left[2] == base[1]
+                and right[2] == base[2]
+                and base[3] == version
+                and not left[3]
+                and not right[3]
+            ):
+                same += 1
+                continue
+            found = laid.cells(key, left, right, base)
+            if found != _NOWHERE and (change := self._compare(column, key, *found)) is not None:
+                yield change
+        if column is not None:
+            column.counts.same += same
+            column.counts.known += same
+
     def _open(self, key: str) -> _Column:
         """Enter the column of a key: find its rules, its counts and what was proved about it."""
         address = CellKey.parse(key)
         if address.text != key:
             raise _unsorted()
-        counts = self.summary.scopes.setdefault(address.scope, ScopeCounts())
+        return self._enter(address, key)
+
+    def _enter(self, address: CellKey, key: str) -> _Column:
+        scope = address.scope
+        counts = self.summary.scopes.setdefault(scope, ScopeCounts())
         rules = column_rules(self._rules_for, address, first=self.header.first)
-        left, right = (self._coverage.proof(side, address.scope) for side in Side)
+        left, right = (self._coverage.proof(side, scope) for side in Side)
         return _Column(key[: key.rindex("|")] + "}", address.kind, rules, left, right, counts)
 
     def _compare(

@@ -25,6 +25,7 @@ from sync.reconcile.cells import CellState as CellState
 from sync.reconcile.cells import Coverage as Coverage
 from sync.reconcile.cells import Proof as Proof
 from sync.reconcile.cells import Side as Side
+from sync.reconcile.cells import escaped as escaped
 from sync.reconcile.cells import scope_text as scope_text
 
 

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property, lru_cache
-from typing import Literal, TypeVar, cast
+from typing import Literal, NamedTuple, TypeVar, cast
 
 from connector.db.types import canonical, dump_json
 from mappings.attendance import WORDS
@@ -205,6 +205,11 @@ class Column:
         """What teachers see."""
         return self.left.title
 
+    @property
+    def facts(self) -> ColumnFacts:
+        """What its rules depend on."""
+        return ColumnFacts(self.link.kind, self.left.maximum, self.right_maximum(), self.hold)
+
     def right_maximum(self) -> Decimal | None:
         """Points of a full mark on the right; the left's own while the work is not made."""
         return self.right.maximum if self.right is not None else self.left.maximum
@@ -229,7 +234,25 @@ def reports_closed(connection: SyncConnection) -> bool:
     return grades is not None and grades.closed_period == "report"
 
 
-def grade_rules(connection: SyncConnection, column: Column, left: Access, right: Access, closing: str = "") -> Rules:
+class ColumnFacts(NamedTuple):
+    """What the rules of a work's marks depend on: columns that are alike in this share them.
+
+    Attributes:
+        kind: What the marks count as.
+        left_maximum: Points of a full mark on the left.
+        right_maximum: Points of a full mark on the right.
+        hold: Why a write waits for a person, or empty.
+    """
+
+    kind: str
+    left_maximum: Decimal | None
+    right_maximum: Decimal | None
+    hold: str = ""
+
+
+def grade_rules(
+    connection: SyncConnection, column: ColumnFacts, left: Access, right: Access, closing: str = ""
+) -> Rules:
     """Return policy and translation of a work's marks; ``closing`` as in ``journal_side``."""
     mapping = connection.mapping
     grades = mapping.file.grades
@@ -241,8 +264,7 @@ def grade_rules(connection: SyncConnection, column: Column, left: Access, right:
         left=SideRules(left.hides),
         right=journal_side(connection, right, closing, column.hold),
     )
-    kind = cast(Kind, column.link.kind)
-    return Rules(policy, GradeWords(mapping, kind, column.left.maximum, column.right_maximum()))
+    return Rules(policy, GradeWords(mapping, cast(Kind, column.kind), column.left_maximum, column.right_maximum))
 
 
 def attendance_rules(connection: SyncConnection, left: Access, right: Access, *, own: bool, closing: str = "") -> Rules:

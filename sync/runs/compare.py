@@ -2,124 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache, partial
+from itertools import repeat
+from json.encoder import encode_basestring as quoted
+from typing import Any
 
 from sqlalchemy import Connection
 
-from sync.model import AcademicSession, Lesson, Role
-from sync.reconcile.guard import period_closed
-from sync.reconcile.types import (
-    Base,
-    Cell,
-    CellKey,
-    CellKind,
-    CellState,
-    Coverage,
-    Rules,
-    Side,
-    scope_text,
-)
-from sync.runs import people as joining
-from sync.runs.columns import Column, attendance_rules, grade_rules
-from sync.runs.places import columns as columns_of
+from sync.reconcile.plan import Beside
+from sync.reconcile.types import Base, Cell, CellKey, CellKind, CellState, Coverage, Rules, Side, escaped, scope_text
+from sync.runs.columns import ColumnFacts, attendance_rules, grade_rules
+from sync.runs.groups import Group as Group
+from sync.runs.groups import Groups, evidence_of, load_groups
 from sync.runs.runtime import Sides, SyncRuntime
-from sync.store import cells, connections, people
-from sync.store.cells import ReadProof
+from sync.store import connections, people, scopes
 from sync.store.connections import GroupLink, SyncConnection
+from sync.store.quiet import Scope
+from sync.store.scopes import Kept
 from sync.systems.contract import Evidence, Writing
 
-NEEDS: dict[CellKind, dict[Side, tuple[str, ...]]] = {
-    CellKind.GRADE: {Side.LEFT: ("person", "item", "result"), Side.RIGHT: ("person", "lesson", "item", "result")},
-    CellKind.ATTENDANCE: {Side.LEFT: ("attendance",), Side.RIGHT: ("person", "lesson", "attendance")},
-}
-"""Which reads a scope's evidence stands on."""
-OLDEST = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class ScopeCells:
-    """Both sides and the base of one scope, sorted by key."""
-
-    left: list[Cell] = field(default_factory=list)
-    right: list[Cell] = field(default_factory=list)
-    base: list[Base] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Group:
-    """One group as a plan sees it.
-
-    Attributes:
-        link: The pair of groups.
-        pairs: Joined pupils in both rosters: internal id → (left id, right id).
-        columns: Comparable works by internal id.
-        lessons: The lessons on the right by id.
-        proofs: The last reads.
-        sessions: The journal's reporting periods, as the last complete read of them gave them.
-    """
-
-    link: GroupLink
-    pairs: dict[str, tuple[str, str]]
-    columns: dict[str, Column]
-    lessons: dict[str, Lesson]
-    proofs: dict[tuple[str, str], ReadProof]
-    sessions: tuple[AcademicSession, ...] = ()
-
-    def closing(self, kind: CellKind, item: str) -> str:
-        """Return why a work or lesson of the journal must not be written, or an empty text.
-
-        ``closed_period`` where its day lies in a closed period; ``sessions_unknown`` where the periods could not be
-        read, or none of them holds the day, so that nobody can tell. A journal that offers no periods closes none.
-        """
-        proof = self.proofs.get(("right", "session"))
-        if proof is not None and proof.evidence is Evidence.GONE and proof.reason == "not_offered":
-            return ""
-        day = self._day(kind, item)
-        if day is None:
-            return "" if kind is CellKind.GRADE and self.columns[item].hold else "sessions_unknown"
-        if period_closed(day, self.sessions):
-            return "closed_period"
-        covered = any(session.first <= day <= session.last for session in self.sessions)
-        return "" if covered and proof is not None and proof.evidence is Evidence.COMPLETE else "sessions_unknown"
-
-    def _day(self, kind: CellKind, item: str) -> date | None:
-        """Return the civil day of a lesson, or of the lesson a work hangs on."""
-        if kind is CellKind.ATTENDANCE:
-            return self.lessons[item].day
-        column = self.columns[item]
-        lesson = self.lessons.get(column.right.lesson_id if column.right is not None else column.link.right_lesson)
-        if lesson is not None:
-            return lesson.day
-        return column.right.due if column.right is not None else None
-
-    def evidence(self, kind: CellKind, side: Side) -> tuple[Evidence, str]:
-        """Return what the reads of a side prove about one kind of cells: the worst of what they stand on."""
-        worst, reason = Evidence.COMPLETE, ""
-        for need in NEEDS[kind][side]:
-            proof = self.proofs.get((side.value, need))
-            found = proof.evidence if proof is not None else Evidence.UNKNOWN
-            if found is Evidence.GONE and proof is not None and proof.reason == "not_offered":
-                continue
-            if found is not Evidence.COMPLETE and worst in (Evidence.COMPLETE, Evidence.PARTIAL):
-                worst, reason = found, proof.reason if proof is not None else "never_read"
-        return worst, reason
-
-    def read_at(self, kind: CellKind, side: Side) -> datetime:
-        """Return when the values of a side were read, by its own clock where it gives one."""
-        proof = self.proofs.get((side.value, "result" if kind is CellKind.GRADE else "attendance"))
-        return proof.read_at if proof is not None else OLDEST
+LOT_CELLS = 16_000
+"""About how many cells are in memory at a time."""
+LOT_GROUPS = 128
 
 
 class Comparison:
-    """Everything a plan of one connection compares; scopes are loaded one after another, so memory stays flat."""
+    """Everything a plan of one connection compares; groups are loaded a lot at a time, so memory stays flat."""
 
     def __init__(
         self, runtime: SyncRuntime, connection: SyncConnection, sides: Sides, only: Sequence[str] = ()
     ) -> None:
-        """Load the groups.
+        """Look at which groups there are and what their reads prove.
 
         Args:
             runtime: The application's parts.
@@ -130,180 +46,223 @@ class Comparison:
         self._runtime = runtime
         self.connection = connection
         self.sides = sides
-        school = connection.school
         rights = sides.right.capabilities
         self.could_write_marks = rights.results.write is Writing.YES
         self.writes_marks = self.could_write_marks and connection.may_write("grade")
-        makes_works = self.writes_marks and rights.line_items.write is Writing.YES
-        with runtime.reading(school) as db:
-            self.identity_hash = joining.identity_hash(db, connection)
-            joined = joining.links(db, connection)
-            stopped = {one.id for one in people.people(db, school, joined).values() if one.erased or one.blocked}
-            joined = {whom: pair for whom, pair in joined.items() if whom not in stopped}
-            self.groups = {
-                link.id: self._group(db, link, joined, writable=makes_works)
-                for link in connections.groups(db, school, connection.id)
-                if not only or link.id in only
-            }
-        self._cells = lru_cache(maxsize=4)(self._load)
+        self.makes_works = self.writes_marks and rights.line_items.write is Writing.YES
+        with runtime.reading(connection.school) as db:
+            self.stopped = people.stopped(db, connection.school)
+            found = connections.groups(db, connection.school, connection.id)
+            links = sorted((link for link in found if not only or link.id in only), key=_order)
+            self._touched = {link.id: link.touched for link in links}
+            self._lots = self._look(db, links)
+        self.groups = Groups(self._lots, self._load)
+        self._rules = lru_cache(maxsize=1024)(self._make_rules)
 
-    def _group(self, db: Connection, link: GroupLink, joined: dict[str, tuple[str, str]], *, writable: bool) -> Group:
-        school, which = self.connection.school, self.connection.id
-        there = [
-            {one.id for one in cells.people(db, school, which, side, link.id) if one.role is Role.PUPIL}
-            for side in ("left", "right")
-        ]
-        pairs = {whom: pair for whom, pair in joined.items() if pair[0] in there[0] and pair[1] in there[1]}
-        return Group(
-            link,
-            pairs,
-            columns_of(db, self.connection, link, writable=writable),
-            {lesson.id: lesson for lesson in cells.lessons(db, school, which, "right", link.id)},
-            cells.proofs(db, school, link.id),
-            cells.sessions(db, school, link.id),
-        )
+    def _look(self, db: Connection, links: Sequence[GroupLink]) -> list[list[GroupLink]]:
+        """Learn what the reads of each group prove, and cut the groups into lots of about one size."""
+        self._evidence: dict[Scope, tuple[tuple[Evidence, str], ...]] = {}
+        lots: list[list[GroupLink]] = []
+        size = LOT_CELLS
+        for link, proofs in scopes.told(db, self.connection.school, links):
+            for kind in self.kinds:
+                self._evidence[(kind, link.id)] = tuple(evidence_of(proofs, kind, side) for side in Side)
+            more = sum(proof.found for (side, what), proof in proofs.items() if what in ("result", "attendance")) // 2
+            if size + more > LOT_CELLS or len(lots[-1]) >= LOT_GROUPS:
+                lots.append([])
+                size = 0
+            lots[-1].append(link)
+            size += more
+        return lots
+
+    def _load(self, lot: Sequence[GroupLink]) -> list[Group]:
+        with self._runtime.reading(self.connection.school) as db:
+            return load_groups(db, self.connection, lot, stopped=self.stopped, writable=self.makes_works)
 
     @property
     def kinds(self) -> list[CellKind]:
         """The kinds of cells the mapping carries, in key order."""
         return kinds_of(self.connection)
 
-    def scopes(self) -> list[tuple[CellKind, Group]]:
+    def scopes(self) -> list[Scope]:
         """Return the scopes whose reads show anything at all, in key order."""
-        pairs = [(kind, group) for kind in self.kinds for group in self.groups.values() if self._seen(kind, group)]
-        return sorted(pairs, key=lambda pair: scope_text(pair[0], pair[1].link.id) + "|")
+        return [(kind, link) for kind in self.kinds for link in self.groups if self._seen(kind, link)]
 
-    def _seen(self, kind: CellKind, group: Group) -> bool:
-        return all(group.evidence(kind, side)[0] in (Evidence.COMPLETE, Evidence.PARTIAL) for side in Side)
+    def _seen(self, kind: CellKind, link: str) -> bool:
+        return all(found[0] in (Evidence.COMPLETE, Evidence.PARTIAL) for found in self._evidence[(kind, link)])
 
     def coverage(self) -> Coverage:
         """Return what the reads prove, scope by scope."""
         proofs: dict[Side, dict[str, Evidence]] = {Side.LEFT: {}, Side.RIGHT: {}}
         reasons: dict[tuple[Side, str], str] = {}
-        for kind in self.kinds:
-            for group in self.groups.values():
-                text = scope_text(kind, group.link.id)
-                for side in Side:
-                    proofs[side][text], reason = group.evidence(kind, side)
-                    if reason:
-                        reasons[(side, text)] = reason
+        for (kind, link), evidences in self._evidence.items():
+            text = scope_text(kind, link)
+            for side, (evidence, reason) in zip(Side, evidences, strict=True):
+                proofs[side][text] = evidence
+                if reason:
+                    reasons[(side, text)] = reason
         return Coverage(proofs[Side.LEFT], proofs[Side.RIGHT], reasons)
 
     def closing(self, key: CellKey) -> str:
         """Return why the journal's period stands in the way of writing a cell; see ``Group.closing``."""
         group = self.groups.get(key.group)
-        items = () if group is None else group.columns if key.kind is CellKind.GRADE else group.lessons
-        return group.closing(key.kind, key.item) if group is not None and key.item in items else ""
+        known = group is not None and key.item in _items(key.kind, group)
+        return group.closing(key.kind, key.item) if group is not None and known else ""
 
     def closed_columns(self) -> list[CellKey]:
         """Return the columns and lessons of the journal whose period is closed."""
-        keys = [
-            CellKey(kind, group.link.id, item, "")
-            for kind, group in self.scopes()
-            for item in (group.columns if kind is CellKind.GRADE else group.lessons)
+        return [
+            CellKey(kind, link, item, "")
+            for kind, link in self.scopes()
+            for item in _items(kind, self.groups[link])
+            if self.groups[link].closing(kind, item) == "closed_period"
         ]
-        return [key for key in keys if self.closing(key) == "closed_period"]
 
     def rules(self, key: CellKey) -> Rules:
         """Return the rules of a column."""
-        left, right = self.sides.left.capabilities, self.sides.right.capabilities
-        if key.kind is CellKind.ATTENDANCE:
+        column = None if key.kind is CellKind.ATTENDANCE else self.groups[key.group].columns[key.item]
+        return self._rules(None if column is None else column.facts, self.closing(key))
+
+    def _make_rules(self, work: ColumnFacts | None, closing: str) -> Rules:
+        """Make the rules that all columns share which are alike in this; a year has thousands of columns."""
+        lefts, rights = self.sides.left.capabilities, self.sides.right.capabilities
+        if work is None:
             held = self.sides.register.capabilities.attendance
             own = self.sides.own_register
-            return attendance_rules(self.connection, held, right.attendance, own=own, closing=self.closing(key))
-        column = self.groups[key.group].columns[key.item]
-        return grade_rules(self.connection, column, left.results, right.results, self.closing(key))
+            return attendance_rules(self.connection, held, rights.attendance, own=own, closing=closing)
+        return grade_rules(self.connection, work, lefts.results, rights.results, closing)
 
-    def left(self) -> Iterator[Cell]:
-        """Yield left's cells in key order."""
-        for kind, group in self.scopes():
-            yield from self._cells(kind, group.link.id).left
+    def state(self, scope: Scope) -> list[str]:
+        """Return what a scope's comparison depends on besides what all scopes share, as it was before it was read."""
+        told = [part for evidence, reason in self._evidence[scope] for part in (evidence.value, reason)]
+        return [scope[0].value, scope[1], self._touched[scope[1]], *told]
 
-    def right(self) -> Iterator[Cell]:
-        """Yield right's cells in key order."""
-        for kind, group in self.scopes():
-            yield from self._cells(kind, group.link.id).right
+    def columns(self, skip: Collection[Scope] = ()) -> Iterator[Beside]:
+        """Yield every column of every scope in key order, both sides and the base beside each other.
 
-    def base(self) -> Iterator[Base]:
-        """Yield the bases of the compared cells in key order."""
-        for kind, group in self.scopes():
-            yield from self._cells(kind, group.link.id).base
+        Args:
+            skip: Scopes that are known to need nothing.
+        """
+        for kind in self.kinds:
+            for lot in self._lots:
+                links = [link.id for link in lot if self._seen(kind, link.id) and (kind, link.id) not in skip]
+                if links:
+                    yield from self._columns_of(kind, links)
 
     def find(self, key: CellKey) -> tuple[Cell | None, Cell | None, Base | None]:
         """Return both sides and the base of one cell."""
-        found = self._cells(key.kind, key.group)
-        return (
-            next((cell for cell in found.left if cell.key == key.text), None),
-            next((cell for cell in found.right if cell.key == key.text), None),
-            next((base for base in found.base if base.key == key.text), None),
+        if key.group not in self.groups:
+            return None, None, None
+        prefix = key._replace(person="").text
+        column = next((one for one in self._columns_of(key.kind, [key.group]) if one.prefix == prefix), None)
+        return (None, None, None) if column is None else column.find(key.text)
+
+    def _columns_of(self, kind: CellKind, links: Sequence[str]) -> Iterator[Beside]:
+        school, which = self.connection.school, self.connection.id
+        with self._runtime.reading(school) as db:
+            lefts = scopes.values(db, school, which, "left", links, kind)
+            rights = scopes.values(db, school, which, "right", links, kind)
+            bases = scopes.bases(db, school, which, links, kind)
+        for link in links:
+            laid = _Laid(self, kind, self.groups[link], lefts.get(link, {}), rights.get(link, {}), bases)
+            yield from laid.columns()
+
+
+class _Laid:
+    """One scope, laid out column by column in the pair's own ids."""
+
+    def __init__(
+        self,
+        comparison: Comparison,
+        kind: CellKind,
+        group: Group,
+        lefts: dict[str, Kept],
+        rights: dict[str, Kept],
+        bases: dict[str, Any],
+    ) -> None:
+        self._kind = kind
+        self._group = group
+        self._lefts, self._rights, self._bases = lefts, rights, bases
+        grades = kind is CellKind.GRADE
+        connection = comparison.connection
+        self._clocks = (connection.left, connection.right) if grades else ("", "")
+        self._after = connection.mapping.file.guard.absent_after
+        own = not grades and comparison.sides.own_register
+        # A pupil's part of the cell's key, and of each side's own key.
+        parts = [
+            (escaped(whom), quoted(whom if own else left), quoted(right)) for whom, (left, right) in group.pairs.items()
+        ]
+        self._people = sorted(parts)
+        rules = connection.mapping.file.attendance
+        self._taken = self._lessons_taken() if not grades and rules and rules.blank_is == "present" else frozenset()
+
+    def _lessons_taken(self) -> frozenset[str]:
+        """Return the lessons whose register was taken: it says something of somebody."""
+        return frozenset(json.loads(row[1])[0] for row in self._rights.values() if not row[3])
+
+    def columns(self) -> Iterator[Beside]:
+        """Yield the columns in key order; a group without a joined pupil has none."""
+        if not self._people:
+            return
+        scope = scope_text(self._kind, self._group.link.id)
+        for prefix, item in sorted((f"{scope}|{escaped(item)}|", item) for item in _items(self._kind, self._group)):
+            yield self._column(prefix, item)
+
+    def _column(self, prefix: str, item: str) -> Beside:
+        left, right = self._ids(item)
+        keys = [prefix + whom for whom, _, _ in self._people]
+        lefts = [f"[{left},{whom}]" for _, whom, _ in self._people]
+        theirs: Iterator[Any] = repeat(None, len(keys))
+        blank = item in self._taken
+        if right is not None:
+            found: Callable[[str], Any] = self._rights.get
+            theirs = map(
+                partial(_or_blank, found) if blank else found, [f"[{right},{who}]" for *_, who in self._people]
+            )
+        address = CellKey(self._kind, self._group.link.id, item, "")
+        return Beside(
+            address,
+            prefix,
+            keys,
+            map(self._lefts.get, lefts),
+            theirs,
+            map(self._bases.get, keys),
+            partial(self._cells, blank),
         )
 
-    def _load(self, kind: CellKind, link: str) -> ScopeCells:
-        group = self.groups[link]
-        with self._runtime.reading(self.connection.school) as db:
-            bases = {
-                base.key: base
-                for base in cells.bases(db, self.connection.school, self.connection.id, link, kind.value)
-                if self._comparable(group, CellKey.parse(base.key))
-            }
-            found = self._grades(db, group, bases) if kind is CellKind.GRADE else self._attendance(db, group, bases)
-        return ScopeCells(
-            sorted(found[Side.LEFT]), sorted(found[Side.RIGHT]), sorted(bases.values(), key=lambda base: base.key)
-        )
+    def _ids(self, item: str) -> tuple[str, str | None]:
+        """Return both systems' own ids of a column, as their keys have them."""
+        if self._kind is CellKind.ATTENDANCE:
+            return quoted(item), quoted(item)
+        column = self._group.columns[item]
+        return quoted(column.link.left_item), None if column.right is None else quoted(column.right.id)
 
-    def _comparable(self, group: Group, key: CellKey) -> bool:
-        """Tell whether pupil and column are on both sides: a pupil who moved away takes no mark with them."""
-        items = group.columns if key.kind is CellKind.GRADE else group.lessons
-        return key.person in group.pairs and key.item in items
+    def _cells(
+        self, blank: bool, key: str, left: Any, right: Any, base: Any
+    ) -> tuple[Cell | None, Cell | None, Base | None]:
+        """Make the objects of one cell that is not simply as it was agreed."""
+        agreed = None if base is None else Base(*base)
+        mine = _seen_cell(key, left, self._clocks[0], agreed and agreed.left_raw, self._after)
+        theirs = _seen_cell(key, right, self._clocks[1], agreed and agreed.right_raw, self._after)
+        if theirs is None and blank:
+            theirs = Cell(key, "")
+        return mine, theirs, agreed
 
-    def _grades(self, db: Connection, group: Group, bases: dict[str, Base]) -> dict[Side, list[Cell]]:
-        school, which, link = self.connection.school, self.connection.id, group.link.id
-        after = self.connection.mapping.file.guard.absent_after
-        people_of = (
-            {pair[0]: whom for whom, pair in group.pairs.items()},
-            {pair[1]: whom for whom, pair in group.pairs.items()},
-        )
-        items_of = (
-            {column.link.left_item: item for item, column in group.columns.items()},
-            {column.right.id: item for item, column in group.columns.items() if column.right is not None},
-        )
-        found: dict[Side, list[Cell]] = {Side.LEFT: [], Side.RIGHT: []}
-        for side, whose, items, system in zip(
-            Side, people_of, items_of, (self.connection.left, self.connection.right), strict=True
-        ):
-            for result, missing in cells.results(db, school, which, side.value, link):
-                whom, item = whose.get(result.person_id), items.get(result.item_id)
-                if whom is None or item is None:
-                    continue
-                key = CellKey(CellKind.GRADE, link, item, whom).text
-                cell = _seen_cell(key, result.raw, result.changed_at, system, missing, bases.get(key), side, after)
-                found[side] += [cell] if cell is not None else []
-        return found
 
-    def _attendance(self, db: Connection, group: Group, bases: dict[str, Base]) -> dict[Side, list[Cell]]:
-        school, which, link = self.connection.school, self.connection.id, group.link.id
-        own = self.sides.own_register
-        after = self.connection.mapping.file.guard.absent_after
-        people_of = (
-            {whom if own else pair[0]: whom for whom, pair in group.pairs.items()},
-            {pair[1]: whom for whom, pair in group.pairs.items()},
-        )
-        found: dict[Side, list[Cell]] = {Side.LEFT: [], Side.RIGHT: []}
-        taken: set[str] = set()
-        for side, whose in zip(Side, people_of, strict=True):
-            for entry, missing in cells.attendance(db, school, which, side.value, link):
-                if side is Side.RIGHT and not missing:
-                    taken.add(entry.lesson_id)
-                whom = whose.get(entry.person_id)
-                if whom is None or entry.lesson_id not in group.lessons:
-                    continue
-                key = CellKey(CellKind.ATTENDANCE, link, entry.lesson_id, whom).text
-                cell = _seen_cell(key, entry.raw, None, "", missing, bases.get(key), side, after)
-                found[side] += [cell] if cell is not None else []
-        rules = self.connection.mapping.file.attendance
-        if rules is not None and rules.blank_is == "present":
-            _add_blanks(group, taken, found)
-        return found
+_BLANK: Any = ("", "", "", 0, None)
+
+
+def _or_blank(found: Callable[[str], Any], key: str) -> Any:
+    """Put an empty value where a register that was taken says nothing of a pupil: the mapping calls that present."""
+    return found(key) or _BLANK
+
+
+def _items(kind: CellKind, group: Group) -> dict[str, Any]:
+    return group.columns if kind is CellKind.GRADE else group.lessons
+
+
+def _order(link: GroupLink) -> str:
+    return scope_text(CellKind.GRADE, link.id) + "|"
 
 
 def kinds_of(connection: SyncConnection) -> list[CellKind]:
@@ -313,26 +272,17 @@ def kinds_of(connection: SyncConnection) -> list[CellKind]:
     return sorted((kind for kind, rules in carried.items() if rules is not None), key=lambda kind: kind.value)
 
 
-def _seen_cell(
-    key: str, raw: str, changed_at: datetime | None, clock: str, missing: int, base: Base | None, side: Side, after: int
-) -> Cell | None:
+def _seen_cell(key: str, row: Kept | None, clock: str, agreed: str | None, after: int) -> Cell | None:
     """Return a kept value as a cell; what fewer than ``after`` complete reads did not find is not believed gone."""
+    if row is None:
+        return None
+    _link, _key, value, missing, changed, *_ = row
     if not missing:
-        return Cell(key, raw, CellState.PRESENT, changed_at, clock)
-    agreed = None if base is None else base.left_raw if side is Side.LEFT else base.right_raw
+        changed_at = datetime.fromisoformat(changed) if changed and clock else None
+        return Cell(key, value, CellState.PRESENT, changed_at, clock)
     if missing < after and agreed is not None:
         return Cell(key, None, CellState.UNKNOWN, note="awaits_second_read")
     return None
-
-
-def _add_blanks(group: Group, taken: set[str], found: dict[Side, list[Cell]]) -> None:
-    """Put an empty value where a register that was taken says nothing of a pupil: the mapping calls that present."""
-    there = {cell.key for cell in found[Side.RIGHT]}
-    for lesson in taken & group.lessons.keys():
-        for whom in group.pairs:
-            key = CellKey(CellKind.ATTENDANCE, group.link.id, lesson, whom).text
-            if key not in there:
-                found[Side.RIGHT].append(Cell(key, ""))
 
 
 def stamp_of(change_left_at: datetime | None, read_at: datetime) -> datetime:

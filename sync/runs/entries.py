@@ -142,12 +142,11 @@ def _line(
     }
 
 
-def tick(
-    db: Connection, connection: SyncConnection, found: Iterable[ChangeRow], comparison: Comparison, now: datetime
-) -> None:
+def tick(db: Connection, connection: SyncConnection, stored: str, comparison: Comparison, now: datetime) -> None:
     """Look for every open line in what was just read: typed, still missing, or something else typed there."""
-    by_key = {row.key: row for row in found}
-    for line in _open_lines(db, connection):
+    lines = _open_lines(db, connection)
+    by_key = {row.key: row for row in plans.changes_of(db, connection.school, stored, [line.key for line in lines])}
+    for line in lines:
         key = CellKey.parse(line.key)
         group = comparison.groups.get(key.group)
         if group is None or key.item not in group.columns or key.person not in group.pairs:

@@ -26,6 +26,7 @@ from sync.store import audit, cells, connections, people, proposals
 from sync.store.connections import GroupLink, SyncConnection
 from sync.store.people import Member, id_type
 from sync.store.proposals import Proposal
+from sync.store.sql import batches
 
 IIN = ("iin_hmac", "kz")
 """Type and issuer under which a keyed hash of an IIN is an identifier: the state gives it, whatever system says it."""
@@ -64,6 +65,10 @@ def _iin_in(value: str) -> Iin | None:
         return parse_iin(value)
     except Record:
         return None
+
+
+IDENTITIES = 1_000
+"""Joined people that are in memory at a time while all are hashed."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,13 @@ def links(db: Connection, connection: SyncConnection) -> dict[str, tuple[str, st
 
 def identity_hash(db: Connection, connection: SyncConnection) -> str:
     """Return a digest of who is who: a plan made under another one is stale."""
-    return hashlib.sha256(dump_json(sorted(links(db, connection).items())).encode()).hexdigest()
+    digest, mark = hashlib.sha256(b"["), b""
+    left, right = ((id_type(key), key) for key in (connection.left, connection.right))
+    for batch in batches(people.joined(db, connection.school, left, right), IDENTITIES):
+        digest.update(mark + dump_json([(whom, (mine, theirs)) for whom, mine, theirs in batch])[1:-1].encode())
+        mark = b","
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
 def match_group(db: Connection, connection: SyncConnection, link: GroupLink) -> MatchResult:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as AnyMapping
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -18,6 +19,8 @@ from sync.runs.columns import Column
 from sync.runs.runtime import zone_of
 from sync.store import cells, connections
 from sync.store.connections import GroupLink, ItemLink, SyncConnection
+from sync.store.scopes import Shelf, first_marks, shelves
+from sync.store.sql import batches
 
 CERTAIN = {"linked_id": "linked", "tag:resource_id": "tag", "tag": "tag", "title+date": "title+date"}
 """What a rule of ``match`` is kept as."""
@@ -30,18 +33,38 @@ class _Activity:
     settings: AnyMapping[str, Any]
 
 
-def _activity(db: Connection, school: str, resource_id: str) -> _Activity | None:
-    row = db.execute(
-        select(activity.c.plugin, activity.c.tag, activity.c.settings).where(
-            activity.c.school_id == school, activity.c.id == resource_id
-        )
-    ).first()
-    return None if row is None else _Activity(row.plugin, row.tag, row.settings)
+class Activities:
+    """What Kopir knows of the works behind left columns, each asked for once."""
+
+    def __init__(self, db: Connection, school: str) -> None:
+        """Take a transaction and the school."""
+        self._db = db
+        self._school = school
+        self._known: dict[str, _Activity | None] = {"": None}
+
+    def fetch(self, ids: Iterable[str]) -> None:
+        """Ask for several at once."""
+        for batch in batches(sorted(set(ids) - self._known.keys())):
+            where = (activity.c.school_id == self._school, activity.c.id.in_(batch))
+            columns = (activity.c.id, activity.c.plugin, activity.c.tag, activity.c.settings)
+            rows = self._db.execute(select(*columns).where(*where))
+            self._known |= dict.fromkeys(batch)
+            self._known |= {row.id: _Activity(row.plugin, row.tag, row.settings) for row in rows}
+
+    def get(self, resource_id: str) -> _Activity | None:
+        """Return one, if it is ours."""
+        if resource_id not in self._known:
+            self.fetch([resource_id])
+        return self._known[resource_id]
 
 
 def kind_of(db: Connection, connection: SyncConnection, item: LineItem) -> Kind | None:
     """Return what the marks of a left column count as; None for a column that is not carried."""
-    known = _activity(db, connection.school, item.resource_id) if item.resource_id else None
+    return _kind_of(Activities(db, connection.school), connection, item)
+
+
+def _kind_of(activities: Activities, connection: SyncConnection, item: LineItem) -> Kind | None:
+    known = activities.get(item.resource_id)
     kind = known.plugin if known else item.tag or "line_item"
     tag = item.tag or (known.tag if known else "")
     return connection.mapping.kind_of(ItemFacts(kind, tag, item.resource_id, item.title))
@@ -72,10 +95,11 @@ def keep_places(db: Connection, connection: SyncConnection, link: GroupLink, now
 
     A work's day is its due date, else the due date of the activity behind it, else the day of its first mark.
     """
-    columns = _place_all(db, connection, link)
+    shelf = shelves(db, connection.school, connection.id, [link])[link.id]
+    columns = _place_all(db, connection, shelf, Activities(db, connection.school))
     for column in columns:
         connections.save_item_link(db, connection.school, column.link, now)
-    works = cells.items(db, connection.school, connection.id, "right", link.id)
+    works = shelf.works
     found = {column.right.id: column.right for column in columns if column.right is not None}
     taken = frozenset(found)
     for column in columns:
@@ -84,18 +108,21 @@ def keep_places(db: Connection, connection: SyncConnection, link: GroupLink, now
     return [found[key] for key in sorted(found)]
 
 
-def columns(db: Connection, connection: SyncConnection, link: GroupLink, *, writable: bool) -> dict[str, Column]:
+def columns(
+    db: Connection, connection: SyncConnection, shelf: Shelf, activities: Activities, *, writable: bool
+) -> dict[str, Column]:
     """Return the comparable works of a group by internal id, each with why a write to it would wait.
 
     Args:
         db: A transaction.
         connection: The connection.
-        link: The group.
+        shelf: What is kept of the group.
+        activities: What Kopir knows of the works.
         writable: Marks can be written on the right; else a missing work is a person's to make while typing.
     """
-    known = {one.left_item: one.id for one in connections.item_links(db, connection.school, link.id)}
+    known = {one.left_item: one.id for one in shelf.item_links}
     found: dict[str, Column] = {}
-    for column in _place_all(db, connection, link):
+    for column in _place_all(db, connection, shelf, activities):
         item = known.get(column.link.left_item)
         if item is None or column.hold == "counterpart_not_here":
             continue
@@ -107,24 +134,21 @@ def columns(db: Connection, connection: SyncConnection, link: GroupLink, *, writ
     return found
 
 
-def _place_all(db: Connection, connection: SyncConnection, link: GroupLink) -> list[Column]:
-    school = connection.school
-    lefts = cells.items(db, school, connection.id, "left", link.id)
-    works = cells.items(db, school, connection.id, "right", link.id)
-    lessons = cells.lessons(db, school, connection.id, "right", link.id)
-    linked = {one.left_item: one for one in connections.item_links(db, school, link.id)}
+def _place_all(db: Connection, connection: SyncConnection, shelf: Shelf, activities: Activities) -> list[Column]:
+    linked = {one.left_item: one for one in shelf.item_links}
     known = [Link(one.left_item, one.right_item) for one in linked.values() if one.right_item]
-    first_marks = _first_marks(db, connection, link)
     rules = connection.mapping.file.items
-    by_id = {work.id: work for work in works}
+    by_id = {work.id: work for work in shelf.works}
+    dates = _Dates(db, connection, shelf.link, activities)
     placed = []
-    for item in lefts:
-        kind = kind_of(db, connection, item)
+    for item in shelf.lefts:
+        kind = _kind_of(activities, connection, item)
         if kind is None:
             continue
-        dated = replace(item, due=_day_of(db, school, item, first_marks))
-        place = place_item(dated, lessons, works, Place(rules.place), known, rules.find)
-        placed.append(_column(link, dated, kind, place, by_id.get(place.work), linked.get(item.id)))
+        day = dates.of(item)
+        dated = item if day == item.due else replace(item, due=day)
+        place = place_item(dated, shelf.lessons, shelf.works, Place(rules.place), known, rules.find)
+        placed.append(_column(shelf.link, dated, kind, place, by_id.get(place.work), linked.get(item.id)))
     return _without_doubles(placed)
 
 
@@ -154,22 +178,27 @@ def _without_doubles(placed: list[Column]) -> list[Column]:
     ]
 
 
-def _first_marks(db: Connection, connection: SyncConnection, link: GroupLink) -> dict[str, date]:
-    zone = zone_of(db, connection.school)
-    found: dict[str, date] = {}
-    for result, missing in cells.results(db, connection.school, connection.id, "left", link.id):
-        if missing or result.changed_at is None:
-            continue
-        day = result.changed_at.astimezone(zone).date()
-        found[result.item_id] = min(found.get(result.item_id, day), day)
-    return found
+class _Dates:
+    """The day of each column of a group; its marks are looked at only when nothing else tells."""
 
+    def __init__(self, db: Connection, connection: SyncConnection, link: GroupLink, activities: Activities) -> None:
+        self._db = db
+        self._connection = connection
+        self._link = link
+        self._activities = activities
 
-def _day_of(db: Connection, school: str, item: LineItem, first_marks: dict[str, date]) -> date | None:
-    if item.due is not None:
-        return item.due
-    known = _activity(db, school, item.resource_id) if item.resource_id else None
-    said = known.settings.get("due") if known else None
-    if isinstance(said, str) and len(said) >= 10:
-        return date.fromisoformat(said[:10])
-    return first_marks.get(item.id)
+    def of(self, item: LineItem) -> date | None:
+        if item.due is not None:
+            return item.due
+        known = self._activities.get(item.resource_id)
+        said = known.settings.get("due") if known else None
+        if isinstance(said, str) and len(said) >= 10:
+            return date.fromisoformat(said[:10])
+        return self._first_marks.get(item.id)
+
+    @cached_property
+    def _first_marks(self) -> dict[str, date]:
+        school = self._connection.school
+        zone = zone_of(self._db, school)
+        found = first_marks(self._db, school, self._connection.id, self._link.id)
+        return {item: at.astimezone(zone).date() for item, at in found.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
@@ -30,6 +31,7 @@ from sync.runs import people as joining
 from sync.runs.columns import reports_closed
 from sync.runs.compare import Comparison, Group, kinds_of, stamp_of
 from sync.runs.progress import Meter
+from sync.runs.quiet import Quiet
 from sync.runs.reading import NotCompared, Reader, demand_groups, resolve_groups
 from sync.runs.runtime import SyncRuntime
 from sync.schedule import asking
@@ -142,12 +144,15 @@ class _Planning:
             unfinished = NewPlan(self._connection.id, self._run, "sync", "", header, "discarded", {})
             stored = plans.add_plan(db, self._school, unfinished, self._runtime.clock())
         seq = 0
-        changes = planner.changes(comparison.left(), comparison.right(), comparison.base())
+        quiet = Quiet(self._runtime, comparison, header, self._runtime.clock())
+        quiet.count(planner.summary)
+        changes = planner.compare(comparison.columns(quiet.scopes))
         for batch in batches(changes):
             rows = [change_row(stored, seq + place, change, comparison) for place, change in enumerate(batch, 1)]
             seq += len(batch)
             with self._runtime.writing(self._school) as db:
                 plans.add_changes(db, self._school, rows)
+        quiet.remember(planner.summary)
         self._begin("guard")
         self._judge(stored, planner.summary, header, comparison)
         if not planner.summary.broken_canaries:
@@ -159,16 +164,20 @@ class _Planning:
         """Let the guard and the mapping's approvals speak about every write of the plan."""
         with self._runtime.reading(self._school) as db:
             recent = removals(db, self._connection, self._runtime.clock() - timedelta(days=1))
-            waiting = plans.changes(db, self._school, stored, ("ready", "held"))
             doubt, _side = canaries.broken(db, self._connection)
             summary.broken_canaries += [doubt] if doubt else []
         closed = comparison.closed_columns() if reports_closed(self._connection) else []
         verdict = assess(summary, guard_rules(self._connection), self._runtime.today(self._school), recent, closed)
         with self._runtime.writing(self._school) as db:
             plans.update_plan(db, self._school, stored, verdict=verdict_to_json(verdict))
-            asked = self._asked_already(db, stored, waiting, comparison)
-        rest = [row for row in waiting if row.seq not in asked]
-        stand_all(self._runtime, self._connection, rest, verdict, first=header.first)
+        for page in plans.pages(self._reading, self._school, stored, ("ready", "held")):
+            with self._runtime.writing(self._school) as db:
+                asked = self._asked_already(db, stored, page, comparison)
+            rest = [row for row in page if row.seq not in asked]
+            stand_all(self._runtime, self._connection, rest, verdict, first=header.first)
+
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return self._runtime.reading(self._school)
 
     def _asked_already(
         self, db: Connection, stored: str, waiting: Sequence[ChangeRow], comparison: Comparison
@@ -188,32 +197,32 @@ class _Planning:
     def _remember(self, stored: str, comparison: Comparison) -> None:
         """Settle what needs no write, keep the conflicts, and tick off what was typed from an entry sheet."""
         now = self._runtime.clock()
-        with self._runtime.reading(self._school) as db:
-            found = plans.changes(db, self._school, stored)
-        silent = [row for row in found if row.state == State.SILENT]
-        for batch in batches(silent, 200):
+        for silent in plans.pages(self._reading, self._school, stored, (State.SILENT,)):
+            for batch in batches(silent, 200):
+                with self._runtime.writing(self._school) as db:
+                    seen = as_seen(db, self._connection, batch)
+                    settle_rows(db, self._connection, self._run, "agreed", "system", seen, now)
+        unsure: set[str] = set()
+        for page in plans.pages(self._reading, self._school, stored, (State.CONFLICT, State.NOT_COMPARED)):
+            unsure |= {row.key for row in page}
+            clashing = [row.change for row in page if row.state == State.CONFLICT]
             with self._runtime.writing(self._school) as db:
-                settle_rows(
-                    db, self._connection, self._run, "agreed", "system", as_seen(db, self._connection, batch), now
-                )
+                conflicts.keep(db, self._school, self._connection.id, self._run, clashing, now)
         with self._runtime.writing(self._school) as db:
-            clashing = [row.change for row in found if row.state == State.CONFLICT]
-            conflicts.keep(db, self._school, self._connection.id, self._run, clashing, now)
-            compared = {scope_text(kind, group.link.id) for kind, group in comparison.scopes()}
-            unsure = {row.key for row in found if row.state in (State.CONFLICT, State.NOT_COMPARED)}
+            compared = {scope_text(kind, link) for kind, link in comparison.scopes()}
             over = [
                 row.key
                 for row in conflicts.of(db, self._school, self._connection.id)
                 if CellKey.parse(row.key).scope in compared and row.key not in unsure
             ]
             conflicts.close(db, self._school, self._connection.id, over, "agreed", "system", now)
-            entries.tick(db, self._connection, found, comparison, now)
+            entries.tick(db, self._connection, stored, comparison, now)
 
     def _finish(self, stored: str, plan_hash: str, comparison: Comparison) -> None:
         with self._runtime.writing(self._school) as db:
             counts = counts_of(db, self._school, stored)
             pending = counts.get("ready", 0) + counts.get("held", 0)
-            works = works_to_make(plans.changes(db, self._school, stored, ("ready", "held")), comparison)
+            works = works_to_make(plans.without_place(db, self._school, stored), comparison)
             impact = counts.get("impact", 0)
             plans.update_plan(
                 db,
@@ -371,7 +380,8 @@ def stand_all(
         standing = stand(row.change, verdict, approve, first=first, approval=approval, left_out=out)
         state = "approved" if approval is not None and standing.state is State.READY else standing.state.value
         counts[state] += 1
-        groups.setdefault((row.plan, state, standing.held_by), []).append(row.seq)
+        if (state, standing.held_by) != (row.state, row.held_by):
+            groups.setdefault((row.plan, state, standing.held_by), []).append(row.seq)
     for (which, state, held_by), seqs in groups.items():
         for batch in batches(seqs):
             with runtime.writing(connection.school) as db:

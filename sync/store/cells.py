@@ -16,12 +16,17 @@ from connector.base.ids import new_id
 from connector.db.types import canonical, dump_json
 from sync.model import AcademicSession, AttendanceMark, GradeKind, Lesson, LineItem, Person, Result, Role
 from sync.reconcile.types import Base, CellKey, Values
+from sync.store import connections
 from sync.store.sql import batches, upsert
 from sync.store.tables.cells import base, scope_read, snapshot
 from sync.store.tables.connections import group_link
 from sync.systems.contract import Evidence, Read
 
 Record = Person | Lesson | LineItem | Result | AttendanceMark
+VALUED = frozenset({"person", "result", "attendance"})
+"""Kinds of records whose rows carry a value beside the JSON."""
+GONE = 10
+"""A record that so many complete reads did not find is gone for every mapping; nobody counts further."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +85,13 @@ def _person(raw: dict[str, Any]) -> Person:
     return Person(**{**raw, "role": Role(raw["role"]), "birth_date": _day(raw["birth_date"])})
 
 
-def _lesson(raw: dict[str, Any]) -> Lesson:
+def lesson_of(raw: dict[str, Any]) -> Lesson:
+    """Return a lesson from its JSON."""
     return Lesson(**{**raw, "day": date.fromisoformat(raw["day"])})
 
 
-def _item(raw: dict[str, Any]) -> LineItem:
+def item_of(raw: dict[str, Any]) -> LineItem:
+    """Return a column from its JSON."""
     return LineItem(
         **{
             **raw,
@@ -129,8 +136,9 @@ def save_read(
 ) -> None:
     """Keep what a read found and what it proved, in short transactions.
 
-    A complete read marks what it did not name as missing once more; any other read only adds. A process that dies in
-    the middle leaves records of both reads and the older proof: nothing more is missing than before.
+    A complete read marks what it did not name as missing once more; any other read only adds. Only what differs from
+    what is kept is written, so a read that finds nothing new costs one look. A process that dies in the middle leaves
+    records of both reads and the older proof: nothing more is missing than before.
 
     Args:
         opened: Opens a writing transaction.
@@ -142,16 +150,38 @@ def save_read(
         read: What was read.
     """
     this = new_id()
+    where = _scope(school, connection, side, link, kind)
+    known: dict[str, tuple[str, int]] = {}
+    found: list[dict[str, Any]] = []
     if read.evidence in (Evidence.COMPLETE, Evidence.PARTIAL):
-        for batch in batches(read.records):
-            rows = [_snapshot_row(school, connection, side, link, kind, one, read.read_at, this) for one in batch]
+        with opened() as db:
+            known = _hashes(db, where)
+        found = [_snapshot_row(school, connection, side, link, kind, one, read.read_at, this) for one in read.records]
+        fresh = (row for row in found if known.get(row["key"]) != (row["hash"], 0))
+        for batch in batches(fresh):
             with opened() as db:
-                upsert(db, snapshot, rows)
+                upsert(db, snapshot, batch)
+                connections.touch(db, school, [link])
     with opened() as db:
         if read.complete:
-            where = _scope(school, connection, side, link, kind)
-            db.execute(update(snapshot).where(*where, snapshot.c.read != this).values(missing=snapshot.c.missing + 1))
+            gone = known.keys() - {row["key"] for row in found}
+            _miss(db, school, link, where, [key for key in gone if known[key][1] < GONE])
         _save_proof(db, school, link, side, kind, read)
+
+
+def _hashes(db: Connection, where: Sequence[Any]) -> dict[str, tuple[str, int]]:
+    """Return hash and missing reads of what is kept; a row of an older version, without its value, has no hash."""
+    columns = (snapshot.c.key, snapshot.c.hash, snapshot.c.missing, snapshot.c.value, snapshot.c.kind)
+    rows = db.execute(select(*columns).where(*where))
+    return {row.key: ("" if row.value is None and row.kind in VALUED else row.hash, row.missing) for row in rows}
+
+
+def _miss(db: Connection, school: str, link: str, where: Sequence[Any], keys: Sequence[str]) -> None:
+    for batch in batches(sorted(keys)):
+        more = update(snapshot).where(*where, snapshot.c.key.in_(batch))
+        db.execute(more.values(missing=snapshot.c.missing + 1))
+    if keys:
+        connections.touch(db, school, [link])
 
 
 def _scope(school: str, connection: str, side: str, link: str, kind: str) -> tuple[Any, ...]:
@@ -184,11 +214,20 @@ def _snapshot_row(
         "kind": kind,
         "key": record_key(record),
         "raw": raw,
+        "value": _value_of(record),
+        "changed": raw.get("changed_at"),
         "hash": hashlib.sha256(dump_json(raw).encode()).hexdigest(),
         "seen_at": read_at,
         "read": this,
         "missing": 0,
     }
+
+
+def _value_of(record: Record) -> str | None:
+    """Return what a comparison asks of a record before all else."""
+    if isinstance(record, Person):
+        return record.role.value
+    return record.raw if isinstance(record, Result | AttendanceMark) else None
 
 
 def size_of(records: Sequence[Record | AcademicSession]) -> int:
@@ -233,7 +272,9 @@ def save_sessions(
     with opened() as db:
         if read.complete:
             where = (group_link.c.school_id == school, group_link.c.id == link)
-            db.execute(update(group_link).where(*where).values(sessions=rows))
+            if db.scalar(select(group_link.c.sessions).where(*where)) != rows:
+                db.execute(update(group_link).where(*where).values(sessions=rows))
+                connections.touch(db, school, [link])
         _save_proof(db, school, link, "right", "session", read)
 
 
@@ -241,6 +282,11 @@ def sessions(db: Connection, school: str, link: str) -> tuple[AcademicSession, .
     """Return a group's reporting periods as the last complete read gave them."""
     where = (group_link.c.school_id == school, group_link.c.id == link)
     kept = db.scalar(select(group_link.c.sessions).where(*where)) or []
+    return sessions_of(kept)
+
+
+def sessions_of(kept: Sequence[dict[str, Any]]) -> tuple[AcademicSession, ...]:
+    """Return reporting periods from their JSON."""
     days = [{**one, "first": date.fromisoformat(one["first"]), "last": date.fromisoformat(one["last"])} for one in kept]
     return tuple(AcademicSession(**one) for one in days)
 
@@ -284,13 +330,13 @@ def people(db: Connection, school: str, connection: str, side: str, link: str) -
 
 def lessons(db: Connection, school: str, connection: str, side: str, link: str) -> list[Lesson]:
     """Return the lessons that are still there, by day and number."""
-    found = [_lesson(kept.raw) for kept in _load(db, school, connection, side, link, "lesson") if not kept.missing]
+    found = [lesson_of(kept.raw) for kept in _load(db, school, connection, side, link, "lesson") if not kept.missing]
     return sorted(found, key=lambda lesson: (lesson.day, lesson.number, lesson.id))
 
 
 def items(db: Connection, school: str, connection: str, side: str, link: str) -> list[LineItem]:
     """Return the columns that are still there, by id."""
-    return [_item(kept.raw) for kept in _load(db, school, connection, side, link, "item") if not kept.missing]
+    return [item_of(kept.raw) for kept in _load(db, school, connection, side, link, "item") if not kept.missing]
 
 
 def results(db: Connection, school: str, connection: str, side: str, link: str) -> list[tuple[Result, int]]:
@@ -310,6 +356,7 @@ def put(
     for batch in batches(records):
         rows = [_snapshot_row(school, connection, side, link, _kind(record), record, at, "") for record in batch]
         upsert(db, snapshot, rows)
+        connections.touch(db, school, [link])
 
 
 def take_out(
@@ -319,6 +366,7 @@ def take_out(
     where = _scope(school, connection, side, link, kind)
     for batch in batches(sorted(set(keys))):
         db.execute(delete(snapshot).where(*where, snapshot.c.key.in_(batch)))
+        connections.touch(db, school, [link])
 
 
 def _kind(record: Record) -> str:
@@ -395,6 +443,7 @@ def settle(
         db.execute(
             delete(base).where(base.c.school_id == school, base.c.connection == connection, base.c.key.in_(keys))
         )
+    connections.touch(db, school, {CellKey.parse(one.key).group for one in settlings})
 
 
 def all_bases(db: Connection, school: str, connection: str) -> Mapping[str, tuple[str | None, str | None, str]]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from connector.base.ids import new_id
+from connector.db.bulk import insert_many
 from sync.reconcile.types import CellKey, Change
 from sync.store.sql import batches
 from sync.store.tables.cells import conflict
@@ -53,9 +54,8 @@ def of(db: Connection, school: str, connection: str, state: str = "open") -> lis
 
 def keep(db: Connection, school: str, connection: str, run: str, found: Iterable[Change], now: datetime) -> int:
     """Open a conflict per change, or refresh the one that is open; return how many are new."""
-    table = conflict
     known = {row.key: row.id for row in of(db, school, connection)}
-    new = 0
+    new, again = [], []
     for change in found:
         values = {
             "left_raw": change.left,
@@ -67,14 +67,17 @@ def keep(db: Connection, school: str, connection: str, run: str, found: Iterable
             "seen_at": now,
         }
         if change.key in known:
-            db.execute(update(table).where(table.c.school_id == school, table.c.id == known[change.key]).values(values))
+            again.append({"which": known[change.key], **values})
             continue
         cell = CellKey.parse(change.key)
         own = {"school_id": school, "id": new_id(), "connection": connection, "key": change.key}
         where = {"group_link": cell.group, "kind": cell.kind.value, "item": cell.item, "person": cell.person}
-        db.execute(insert(table).values(**own, **where, **values, state="open", opened_at=now))
-        new += 1
-    return new
+        new.append({**own, **where, **values, "state": "open", "opened_at": now})
+    insert_many(db, conflict, new)
+    if again:
+        mine = (conflict.c.school_id == school, conflict.c.id == bindparam("which"))
+        db.execute(update(conflict).where(*mine), again)
+    return len(new)
 
 
 def close(

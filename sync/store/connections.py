@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as AnyMapping
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -96,7 +96,10 @@ class SyncConnection:
 
 @dataclass(frozen=True)
 class GroupLink:
-    """A group of the left and the group and subject of the right it is taught to; the scope of reads and plans."""
+    """A group of the left and the group and subject of the right it is taught to; the scope of reads and plans.
+
+    ``touched`` is a new word whenever something was written that a comparison of the group depends on.
+    """
 
     id: str
     connection: str
@@ -104,6 +107,7 @@ class GroupLink:
     right_group: str
     right_subject: str
     title: str
+    touched: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -366,20 +370,30 @@ def _group_rows(db: Connection, school: str, which: str) -> list[Any]:
 def groups(db: Connection, school: str, which: str) -> list[GroupLink]:
     """Return the groups that are mapped now, by id."""
     return [
-        GroupLink(row.id, row.connection, row.left_group, row.right_group, row.right_subject, row.title)
+        GroupLink(row.id, row.connection, row.left_group, row.right_group, row.right_subject, row.title, row.touched)
         for row in _group_rows(db, school, which)
         if row.active
     ]
+
+
+def touch(db: Connection, school: str, links: Collection[str]) -> None:
+    """Say that something was written on which comparing these groups depends, so that they are compared anew."""
+    where = (group_link.c.school_id == school, group_link.c.id.in_(list(links)))
+    db.execute(update(group_link).where(*where).values(touched=new_id()))
 
 
 def item_links(db: Connection, school: str, link: str) -> list[ItemLink]:
     """Return the works of a scope that were found on both sides, or placed, by id."""
     table = item_link
     rows = db.execute(select(table).where(table.c.school_id == school, table.c.group_link == link).order_by(table.c.id))
-    return [
-        ItemLink(row.id, row.group_link, row.left_item, row.right_item or "", row.right_lesson or "", row.kind, row.how)
-        for row in rows
-    ]
+    return [item_link_of(row) for row in rows]
+
+
+def item_link_of(row: Any) -> ItemLink:
+    """Return a row of the table as a link."""
+    return ItemLink(
+        row.id, row.group_link, row.left_item, row.right_item or "", row.right_lesson or "", row.kind, row.how
+    )
 
 
 def save_item_link(db: Connection, school: str, wanted: ItemLink, now: datetime) -> ItemLink:
@@ -390,19 +404,21 @@ def save_item_link(db: Connection, school: str, wanted: ItemLink, now: datetime)
         table.c.group_link == wanted.group_link,
         table.c.left_item == wanted.left_item,
     )
-    known = db.scalar(select(table.c.id).where(*where))
+    row = db.execute(select(table).where(*where)).first()
+    known = new_id() if row is None else row.id
     values = {
         "right_item": wanted.right_item or None,
         "right_lesson": wanted.right_lesson or None,
         "kind": wanted.kind,
         "how": wanted.how,
     }
-    if known is not None:
-        db.execute(update(table).where(*where).values(values))
-    else:
-        known = new_id()
+    if row is None:
         own = {"school_id": school, "id": known, "group_link": wanted.group_link, "left_item": wanted.left_item}
         db.execute(insert(table).values(**own, **values, made_at=now))
+        touch(db, school, [wanted.group_link])
+    elif any(getattr(row, name) != value for name, value in values.items()):
+        db.execute(update(table).where(*where).values(values))
+        touch(db, school, [wanted.group_link])
     return ItemLink(
         known, wanted.group_link, wanted.left_item, wanted.right_item, wanted.right_lesson, wanted.kind, wanted.how
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,8 @@ from sync.store.sql import batches, upsert
 from sync.store.tables.connections import group_link
 from sync.store.tables.people import enrolment, identifier, person
 
+MANY = 5_000
+"""Rows that are fetched at a time where all of them are gone through."""
 ID_TYPES = {"kundelik": "kundelik_person", "moodle": "lti_sub", "lti_advantage": "lti_sub"}
 """What a system's own id of a person is called, by kind of system."""
 
@@ -191,6 +193,30 @@ def by_identifier(db: Connection, school: str, kind: str, issuer: str) -> dict[s
         )
     )
     return {row.value: row.person for row in rows}
+
+
+def joined(
+    db: Connection, school: str, left: tuple[str, str], right: tuple[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield (internal id, left id, right id) of everybody who has a live id of both types and issuers, by id."""
+    mine, theirs = identifier.alias(), identifier.alias()
+    on = (theirs.c.school_id == mine.c.school_id) & (theirs.c.person == mine.c.person)
+    where = [
+        condition
+        for table, (kind, issuer) in ((mine, left), (theirs, right))
+        for condition in (
+            table.c.school_id == school, table.c.type == kind, table.c.issuer == issuer, table.c.ended_at.is_(None)
+        )
+    ]  # fmt: skip
+    rows = select(mine.c.person, mine.c.value, theirs.c.value).select_from(mine.join(theirs, on)).where(*where)
+    for row in db.execute(rows.order_by(mine.c.person), execution_options={"yield_per": MANY}):
+        yield row[0], row[1], row[2]
+
+
+def stopped(db: Connection, school: str) -> frozenset[str]:
+    """Return everybody whose data was erased or may not be processed."""
+    gone = person.c.erased_at.is_not(None) | person.c.blocked_at.is_not(None)
+    return frozenset(db.scalars(select(person.c.id).where(person.c.school_id == school, gone)))
 
 
 def identifiers(db: Connection, school: str, ids: Iterable[str]) -> dict[str, dict[tuple[str, str], str]]:

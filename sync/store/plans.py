@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,10 +13,13 @@ from sqlalchemy import Connection, insert, select, update
 from connector.base.errors import Fatal
 from connector.base.i18n import N_, say
 from connector.base.ids import new_id
+from connector.db.bulk import insert_many
 from sync.reconcile.types import Change, PlanHeader
 from sync.store.sql import batches
 from sync.store.tables.plans import plan, plan_change, run
 
+PAGE = 2_000
+"""Changes that are in memory at a time where all of a plan are gone through."""
 OPEN_STATES = ("approved", "sent", "written", "retry", "unknown")
 """Changes that an apply still has to bring to an end."""
 
@@ -235,7 +239,7 @@ def add_changes(db: Connection, school: str, rows: Iterable[ChangeRow]) -> None:
         for row in rows
     ]
     for batch in batches(values):
-        db.execute(insert(plan_change), batch)
+        insert_many(db, plan_change, batch)
 
 
 def _plan_of(row: Any) -> StoredPlan:
@@ -326,6 +330,51 @@ def changes(
         where.append(plan_change.c.state.in_(list(states)))
     statement = select(plan_change).where(*where).order_by(plan_change.c.seq)
     return [_change_of(row) for row in db.execute(statement.limit(limit) if limit else statement)]
+
+
+def pages(
+    opened: Callable[[], AbstractContextManager[Connection]], school: str, which: str, states: Sequence[str]
+) -> Iterator[list[ChangeRow]]:
+    """Yield a plan's changes in some states in order, a page at a time; what was yielded may be changed meanwhile.
+
+    Args:
+        opened: Opens a reading transaction.
+        school: The school.
+        which: The plan.
+        states: The states.
+    """
+    last = 0
+    while True:
+        where = [plan_change.c.school_id == school, plan_change.c.plan == which, plan_change.c.seq > last]
+        where.append(plan_change.c.state.in_(list(states)))
+        with opened() as db:
+            page = db.execute(select(plan_change).where(*where).order_by(plan_change.c.seq).limit(PAGE)).all()
+        if not page:
+            return
+        yield [_change_of(row) for row in page]
+        last = page[-1].seq
+
+
+def changes_of(db: Connection, school: str, which: str, keys: Iterable[str]) -> list[ChangeRow]:
+    """Return a plan's changes of these cells."""
+    found: list[ChangeRow] = []
+    for batch in batches(sorted(set(keys))):
+        where = (plan_change.c.school_id == school, plan_change.c.plan == which, plan_change.c.key.in_(batch))
+        found += [_change_of(row) for row in db.execute(select(plan_change).where(*where))]
+    return found
+
+
+def without_place(db: Connection, school: str, which: str) -> list[ChangeRow]:
+    """Return the pending changes of marks whose work on the right is not made yet."""
+    where = (
+        plan_change.c.school_id == school,
+        plan_change.c.plan == which,
+        plan_change.c.state.in_(["ready", "held"]),
+        plan_change.c.side == "right",
+        plan_change.c.kind == "grade",
+        plan_change.c.external_item.is_(None) | (plan_change.c.external_item == ""),
+    )
+    return [_change_of(row) for row in db.execute(select(plan_change).where(*where).order_by(plan_change.c.seq))]
 
 
 def set_change(db: Connection, school: str, which: str, seq: int, **values: Any) -> None:

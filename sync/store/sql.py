@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Select, Table
+
+from connector.db.bulk import upsert_many
 
 T = TypeVar("T")
 BATCH = 500
@@ -19,6 +20,17 @@ def batches(rows: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
     iterator = iter(rows)
     while batch := list(islice(iterator, size)):
         yield batch
+
+
+def tuples(db: Connection, statement: Select[Any]) -> Sequence[tuple[Any, ...]]:
+    """Return all rows as the driver's own tuples, unconverted: for columns of plain text and numbers only."""
+    result = db.execute(statement)
+    cursor = result.cursor
+    if cursor is None:
+        raise TypeError("a statement that returns no rows has no tuples")
+    rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
+    result.close()
+    return rows
 
 
 def upsert(
@@ -34,20 +46,12 @@ def upsert(
     Args:
         db: An open writing transaction.
         table: The table.
-        rows: Values by column; every row names the same columns.
+        rows: Values by column; every row names the same columns. Of two with one key the last counts.
         keep: Columns that an existing row keeps.
         key: The unique columns meant; the primary key when not given.
     """
     if not rows:
         return
     unique = list(key) if key else [column.name for column in table.primary_key]
-    maker = postgresql.insert if db.dialect.name == "postgresql" else sqlite.insert
-    statement = maker(table)
-    changed = {
-        name: statement.excluded[name] for name in rows[0] if name not in unique and name not in keep and name != "id"
-    }
-    if changed:
-        statement = statement.on_conflict_do_update(index_elements=unique, set_=changed)
-    else:
-        statement = statement.on_conflict_do_nothing(index_elements=unique)
-    db.execute(statement, [dict(row) for row in rows])
+    changed = [name for name in rows[0] if name not in unique and name not in keep and name != "id"]
+    upsert_many(db, table, rows, unique, changed)

@@ -16,11 +16,16 @@ snapshot = school_table(
     Column("kind", Key, nullable=False),
     Column("key", Key, nullable=False),
     Column("raw", Json, nullable=False),
+    # What a comparison asks first, so that it need not open the JSON: a mark's or an entry's raw value, a person's
+    # role, and the system's own time of the last change as it stands in the JSON; empty in rows of older versions.
+    Column("value", Text),
+    Column("changed", Key),
     Column("hash", Key, nullable=False),
+    # When it was first seen as it is: a read that finds a record unchanged does not write it again.
     Column("seen_at", Instant, nullable=False),
-    # The read that saw it last; what a complete read did not touch is missing once more.
+    # The read that gave it this content.
     Column("read", Key, nullable=False, server_default=""),
-    # How many complete reads in a row did not find it; 0 for what is there.
+    # How many complete reads in a row did not find it, ten for more than ten; 0 for what is there.
     Column("missing", Integer, nullable=False, server_default="0"),
     ref("connection", "connection"),
     ref("group_link", "group_link"),
@@ -64,6 +69,23 @@ base = school_table(
     ref("person", "person"),
     CheckConstraint("kind IN ('grade', 'attendance')", name="kind"),
     key=("connection", "key"),
+)
+
+quiet_scope = school_table(
+    "quiet_scope",
+    # A scope that was compared and needed nothing: while its digest is the same, it need not be compared again.
+    Column("connection", Key, nullable=False),
+    Column("group_link", Key, nullable=False),
+    Column("kind", Key, nullable=False),
+    # SHA-256 over everything the comparison depended on.
+    Column("digest", Key, nullable=False),
+    Column("known", Integer, nullable=False),
+    Column("same", Integer, nullable=False),
+    # When it was compared: what was written past the program is noticed a day later at the latest.
+    Column("compared_at", Instant, nullable=False),
+    ref("connection", "connection"),
+    ref("group_link", "group_link"),
+    key=("connection", "group_link", "kind"),
 )
 
 conflict = school_table(

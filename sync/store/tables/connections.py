@@ -57,6 +57,8 @@ group_link = school_table(
     Column("active", Integer, nullable=False, server_default="1"),
     # The right side's reporting periods, as the last complete read of them gave them.
     Column("sessions", Json, nullable=False, server_default="[]"),
+    # A new word whenever something that a comparison of the group depends on was written.
+    Column("touched", Key, nullable=False, server_default=""),
     UniqueConstraint("school_id", "connection", "left_group", "right_group", "right_subject"),
     ref("connection", "connection"),
 )
