@@ -15,10 +15,14 @@ from benchmarks.launches.measure import launches
 from benchmarks.launches.statements import statements
 from benchmarks.limits import Size as LimitSize
 from benchmarks.limits import limits
+from benchmarks.plans.measure import Size as PlanSize
+from benchmarks.plans.measure import plans
 from benchmarks.reconcile.measure import Size as ReconcileSize
 from benchmarks.reconcile.measure import reconcile
 from benchmarks.scores.measure import Size as ScoreSize
 from benchmarks.scores.measure import scores
+from benchmarks.store.measure import Size as StoreSize
+from benchmarks.store.measure import store
 
 RESULTS = Path(__file__).parent / "results.json"
 
@@ -42,6 +46,14 @@ PARTS = {
     ),
     "reconcile": Part(
         lambda: reconcile(ReconcileSize()), lambda: reconcile(ReconcileSize(rounds=1, years=(1_000, 2_000)))
+    ),
+    "store": Part(
+        lambda: store(StoreSize()),
+        lambda: store(StoreSize(rounds=1, rows=250, batch=125, jobs=2, engines=("sqlite",))),
+    ),
+    "plans": Part(
+        lambda: plans(PlanSize()),
+        lambda: plans(PlanSize(rounds=1, years=(("sqlite", (500, 1_000)),))),
     ),
 }
 

@@ -27,6 +27,7 @@ _BASE = (
 
 def merge_with(url: str) -> Callable[[], Counts]:
     """Return a bare three-way merge of the stored rows: it compares, names the operation, and does nothing with it."""
+    next(_rows(url, "SELECT 1"))  # The driver is loaded before the clock runs, as it is for the others.
 
     def make() -> Counts:
         lefts, rights, bases = _streams(url)
@@ -112,18 +113,21 @@ def sync_with(url: str) -> Any:
 
 def plan_with(url: str) -> Callable[[], Counts]:
     """Return a plan as every run makes it: compared, decided, hashed, its changes stored, the guard heard."""
+    from sqlalchemy import func, select
+
     from sync.runs.planning import plan_connection
+    from sync.store.tables.plans import plan_change
 
     runtime = sync_with(url)
 
     def make() -> Counts:
         stored = plan_connection(runtime, SCHOOL, CONNECTION, read=False)
-        return {name: number for name, number in stored.counts.items() if name in _ACTIONS}
+        where = (plan_change.c.school_id == SCHOOL, plan_change.c.plan == stored.id)
+        with runtime.reading(SCHOOL) as db:
+            counted = select(plan_change.c.action, func.count()).where(*where).group_by(plan_change.c.action)
+            return {str(action): int(number) for action, number in db.execute(counted)}
 
     return make
-
-
-_ACTIONS = frozenset({"write_right", "clear_right", "conflict", "report", "create_right"})
 
 
 def compare_with(url: str) -> Callable[[], Counts]:

@@ -51,6 +51,11 @@ def place(engine: str, year: Year, folder: Path) -> Iterator[str]:
         yield url
 
 
+def service_of(url: str) -> str:
+    """Return the URL of the role that leases jobs, in a database that ``place`` made."""
+    return url.replace("_app@", "_service@")
+
+
 def _prepare(owner: str) -> None:
     """Make the tables and the school."""
     made = Database(owner)

@@ -36,6 +36,7 @@ class CellKind(StrEnum):
 
 
 KIND_ORDER: tuple[CellKind, ...] = tuple(CellKind)
+_KINDS = {kind.value: kind for kind in CellKind}
 
 
 _ESCAPES = {ord("%"): "%25", ord("|"): "%7C", **{code: f"%{code:02X}" for code in (*range(32), 127)}}
@@ -72,7 +73,9 @@ class CellKey(NamedTuple):
             ValueError: It has not four parts, or its kind is unknown.
         """
         kind, group, item, person = text.split("|")
-        return cls(CellKind(kind), _unescape(group), _unescape(item), _unescape(person))
+        if "%" in text:
+            group, item, person = _unescape(group), _unescape(item), _unescape(person)
+        return cls(_KINDS.get(kind) or CellKind(kind), group, item, person)
 
     @property
     def scope(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from connector.base.ids import new_id
+from connector.db.bulk import upsert_values
 from connector.db.types import canonical, dump_json
 from sync.model import AcademicSession, AttendanceMark, GradeKind, Lesson, LineItem, Person, Result, Role
 from sync.reconcile.types import Base, CellKey, Values
@@ -412,33 +413,39 @@ class Settling:
     mapping_version: str
 
 
+_BASE = (
+    "school_id", "connection", "key", "group_link", "kind", "item", "person", "left_raw", "right_raw",
+    "mapping_version", "run", "agreed_at",
+)  # fmt: skip
+
+
 def settle(
     db: Connection, school: str, connection: str, run: str, settlings: Sequence[Settling], now: datetime
 ) -> None:
     """Set or forget bases; the caller writes the audit link in the same transaction."""
     rows = []
     for one in settlings:
-        if one.values is None:
-            continue
-        cell = CellKey.parse(one.key)
-        rows.append(
-            {
-                "school_id": school,
-                "connection": connection,
-                "key": one.key,
-                "group_link": cell.group,
-                "kind": cell.kind.value,
-                "item": cell.item,
-                "person": cell.person,
-                "left_raw": one.values.left,
-                "right_raw": one.values.right,
-                "mapping_version": one.mapping_version,
-                "run": run,
-                "agreed_at": now,
-            }
-        )
+        if one.values is not None:
+            kind, group, item, person = CellKey.parse(one.key)
+            left, right = one.values
+            rows.append(
+                (
+                    school,
+                    connection,
+                    one.key,
+                    group,
+                    kind.value,
+                    item,
+                    person,
+                    left,
+                    right,
+                    one.mapping_version,
+                    run,
+                    now,
+                )
+            )
     for batch in batches(rows):
-        upsert(db, base, batch)
+        upsert_values(db, base, _BASE, batch, ("school_id", "connection", "key"), _BASE[3:])
     for keys in batches([one.key for one in settlings if one.values is None]):
         db.execute(
             delete(base).where(base.c.school_id == school, base.c.connection == connection, base.c.key.in_(keys))

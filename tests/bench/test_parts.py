@@ -32,7 +32,7 @@ def python() -> str:
     return str(PEERS) if PEERS.exists() else sys.executable
 
 
-@pytest.mark.parametrize("part", ["statements", "limits", "scores", "reconcile", "launches"])
+@pytest.mark.parametrize("part", ["statements", "limits", "scores", "reconcile", "plans", "store", "launches"])
 def test_part_runs_and_writes_its_figures(part: str, tmp_path: Path) -> None:
     output = tmp_path / "results.json"
     done = subprocess.run(
