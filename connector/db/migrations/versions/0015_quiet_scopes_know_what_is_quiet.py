@@ -7,8 +7,8 @@ from alembic import op
 
 from connector.db import types
 
-revision = "0014_quiet_scopes"
-down_revision = "0013_launch_rungs"
+revision = "0015_quiet_scopes"
+down_revision = "0014_schedule"
 branch_labels = None
 depends_on = None
 
