@@ -12,7 +12,6 @@ import pytest
 
 from sync.reconcile import decide as deciding
 from sync.reconcile.types import Action, Base, Cell, Decision, Operation, Owner, Policy, Removal, Side, Values
-from sync.runs.compare import Group
 from sync.runs.quiet import Quiet
 from sync.runs.reading import Reader
 from sync.store import scopes
