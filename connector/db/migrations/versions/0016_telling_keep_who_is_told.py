@@ -7,8 +7,8 @@ from alembic import op
 
 from connector.db import types
 
-revision = "0015_telling"
-down_revision = "0014_schedule"
+revision = "0016_telling"
+down_revision = "0015_quiet_scopes"
 branch_labels = None
 depends_on = None
 
