@@ -39,6 +39,6 @@ main.add_command(privacy.privacy)
 main.add_command(notices.notices)
 main.add_command(schedule.schedule)
 main.add_command(scores.scores)
-for command in (sync_settings.set_, sync_settings.accept_read_, sync_settings.cancel_):
+for command in (sync_settings.set_, sync_settings.accept_read_, sync_settings.cancel_, sync_settings.quarantine_):
     sync.sync.add_command(command)
 sync.sync.add_command(sync_audit.audit_)

@@ -1,4 +1,4 @@
-"""``kopir sync set``, ``accept-read`` and ``cancel``: what a person decides about a connection, and the audit keeps."""
+"""Smaller commands of ``kopir sync``: what a person decides about a connection, and the audit keeps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from connector.base.i18n import N_, say
 from connector.cli.output import explained, json_option, show, show_table
 from connector.cli.sync import PENDING, Chosen, chosen, connection_option, school_option, who_option, words
 from sync.runs import accepting, progress
-from sync.store import audit, connections
+from sync.store import audit, connections, quarantine
 
 
 @click.command("set")
@@ -94,3 +94,38 @@ def cancel_(code: str | None, wanted: str | None, who: str, as_json: bool) -> No
             audit.append(db, one.school, one.connection, "run_cancelled", who, [], one.runtime.clock(), run=run)
     text = N_("Asked to stop: {runs}.") if stopped else N_("Nothing runs for this connection.")
     show({"cancelled": stopped}, as_json=as_json, text=words(say(text, runs=", ".join(stopped))))
+
+
+@click.command("quarantine")
+@school_option
+@connection_option
+@click.option("--again", "again", help="The cell, by its key, that the next plan tries anew.")
+@click.option("--mute", "mute", help="The cell, by its key, that waits until its values change.")
+@who_option
+@json_option
+@explained
+def quarantine_(
+    code: str | None, wanted: str | None, again: str | None, mute: str | None, who: str, as_json: bool
+) -> None:
+    """List records that a system refuses, with the reason; exit status 2 while there are some.
+
+    Each is tried again with the next plans, five times in all; then it waits for --again, or for other values.
+    """
+    with chosen(code, wanted) as one, one.runtime.writing(one.school) as db:
+        where = (db, one.school, one.connection)
+        for key, act, name in (
+            (again, quarantine.again, "quarantine_again"),
+            (mute, quarantine.mute, "quarantine_muted"),
+        ):
+            if key is not None:
+                if not act(*where, key):
+                    raise Fatal("not_quarantined", say(N_("No record with this key is kept apart.")))
+                audit.append(*where, name, who, [], one.runtime.clock())
+        found = list(quarantine.of(*where).values())
+    rows = [
+        {"key": each.key, "side": each.side, "reason": each.reason, "attempts": each.attempts, "muted": each.muted,
+         "waits": each.waits, "since": each.since.isoformat(), "last_at": each.last_at.isoformat()}
+        for each in found
+    ]  # fmt: skip
+    show_table(rows, as_json=as_json, empty=words(say(N_("No record is kept apart."))))
+    sys.exit(PENDING if rows else 0)

@@ -34,7 +34,7 @@ from sync.runs.progress import Meter
 from sync.runs.reading import Reader
 from sync.runs.runtime import Sides, SyncRuntime, scope_of
 from sync.schedule import asking
-from sync.store import audit, cells, connections, people, plans
+from sync.store import audit, cells, connections, people, plans, quarantine
 from sync.store.plans import OPEN_STATES, ChangeRow, StoredPlan
 from sync.systems.contract import UNWRITABLE, CellWrite, Outcome, System, WriteResult
 
@@ -417,6 +417,7 @@ class _Applying:
         """Keep the outcome of a change nothing was sent for."""
         with self._runtime.writing(self._school) as db:
             plans.set_change(db, self._school, self._plan.id, row.seq, state=state, reason=reason)
+            quarantine.settle(db, self._school, self._connection.id, row, state, reason, self._runtime.clock())
 
     def _close(self, row: ChangeRow, state: str, result: WriteResult) -> None:
         """Keep the outcome of a write, in the plan and in the ledger at once."""
@@ -425,6 +426,7 @@ class _Applying:
             where = (db, self._school, self._plan.id, row.seq)
             plans.set_change(*where, state=state, reason=result.reason, written=seen)
             effects.note(db, self._school, row, result, self._runtime.clock())
+            quarantine.settle(db, self._school, self._connection.id, row, state, result.reason, self._runtime.clock())
             if row.side == "right" and row.kind in self._connection.refusals and result.outcome is Outcome.APPLIED:
                 self._lift(db, row.kind)
         self._runtime.step("apply.kept")

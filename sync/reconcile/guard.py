@@ -179,7 +179,17 @@ class Approval:
 WAITS_FOR_A_YES = frozenset({"first_plan", "ask_create", "ask_update", "ask_delete"})
 """Holds that a plain approval of the plan lifts."""
 RELEASABLE = frozenset(
-    {"over_count", "over_percent", "canary", "impact", "hidden_value", "base_corrupt", "create_work", "left_out"}
+    {
+        "over_count",
+        "over_percent",
+        "canary",
+        "impact",
+        "hidden_value",
+        "base_corrupt",
+        "create_work",
+        "left_out",
+        "quarantined",
+    }
 )
 """Holds that an approval lifts only by naming them; the others (no place, freeze, closed) end when their cause does."""
 
@@ -350,6 +360,7 @@ _HOLDS = {
     "hidden_value": N_("The system does not tell this value from an empty cell."),
     "base_corrupt": N_("What was last agreed is damaged, so nobody can tell which value is newer."),
     "no_place": N_("It is not certain where this value belongs."),
+    "quarantined": N_("The system refused this value several times, so it waits for a person or for another value."),
     "left_out": N_("A person left it out of an earlier plan, and nobody has taken it in since."),
     "create_work": N_("A new column in the journal waits for a person's yes."),
     "no_new_work": N_("The mapping makes no works in the journal; make the work by hand."),

@@ -19,6 +19,7 @@ from sync.reconcile.guard import (
     Counted,
     GuardRules,
     Limit,
+    Standing,
     Verdict,
     Window,
     assess,
@@ -36,7 +37,7 @@ from sync.runs.reading import NotCompared, Reader, demand_groups, resolve_groups
 from sync.runs.runtime import SyncRuntime
 from sync.schedule import asking
 from sync.schedule import store as schedules
-from sync.store import audit, cells, conflicts, connections, left_out, plans
+from sync.store import audit, cells, conflicts, connections, left_out, plans, quarantine
 from sync.store.connections import SyncConnection
 from sync.store.plans import ChangeRow, NewPlan, StoredPlan
 from sync.store.sql import batches
@@ -374,10 +375,16 @@ def stand_all(
     groups: dict[tuple[str, str, str], list[int]] = {}
     with runtime.reading(connection.school) as db:
         left = left_out.of(db, connection.school, connection.id)
+        apart = {
+            key: one.wanted for key, one in quarantine.of(db, connection.school, connection.id).items() if one.waits
+        }
     for row in rows:
         # What is taken back was chosen once already.
         out = row.change.rule != "undo" and left_out.covers(left, row.key)
         standing = stand(row.change, verdict, approve, first=first, approval=approval, left_out=out)
+        lifted = approval is not None and "quarantined" in approval.releases
+        if standing.state is State.READY and not lifted and apart.get(row.key) == quarantine.wanted_of(row):
+            standing = Standing(State.HELD, "quarantined")
         state = "approved" if approval is not None and standing.state is State.READY else standing.state.value
         counts[state] += 1
         if (state, standing.held_by) != (row.state, row.held_by):

@@ -163,3 +163,22 @@ entry_line = school_table(
     ),
     key=("plan", "seq"),
 )
+
+quarantine = school_table(
+    "quarantine",
+    # A record whose write a system refuses: tried again with each plan, some times, and kept apart after that.
+    Column("connection", Key, nullable=False),
+    Column("key", Key, nullable=False),
+    Column("side", Key, nullable=False),
+    Column("reason", Key, nullable=False),
+    # What was wanted: a change of other values is tried anew.
+    Column("wanted", Key, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # 1: a person wants to hear nothing of it until the values change.
+    Column("muted", Integer, nullable=False, server_default="0"),
+    Column("since", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    ref("connection", "connection"),
+    CheckConstraint("muted IN (0, 1)", name="muted"),
+    key=("connection", "key"),
+)
