@@ -87,7 +87,7 @@ def test_a_mark_that_was_not_found_again_is_not_called_the_same(made: Console) -
     text = made.text()
     assert "There is nothing to write among what could be compared." in text
     assert "both systems hold the same" not in text
-    assert "The system: a value was missing for the first time, so a second read must confirm it." in text
+    assert "The system: a value was not found this time, so further complete reads must confirm it." in text
     assert "awaits_second_read" not in text
 
 
