@@ -12,6 +12,7 @@ from connector.cli import (
     mapping,
     notices,
     people,
+    people_identity,
     plugin,
     privacy,
     schedule,
@@ -42,3 +43,5 @@ main.add_command(scores.scores)
 for command in (sync_settings.set_, sync_settings.accept_read_, sync_settings.cancel_, sync_settings.quarantine_):
     sync.sync.add_command(command)
 sync.sync.add_command(sync_audit.audit_)
+for command in people_identity.commands:
+    people.people.add_command(command)

@@ -13,6 +13,7 @@ from connector.cli.output import explained, json_option, show, show_table, termi
 from connector.cli.sync import PENDING, chosen, connection_option, school_option, who_option, words
 from sync.reconcile.match import explain_match
 from sync.runs import people as joining
+from sync.runs.identity_file import join_by_file
 from sync.store import cells, connections, proposals
 from sync.store import people as record
 from sync.store.proposals import Proposal
@@ -34,7 +35,7 @@ def people() -> None:
 def import_(file: Path, code: str | None, wanted: str | None, apply: bool, who: str, as_json: bool) -> None:
     """Show whom an identity FILE (CSV) joins, and with --apply join them; a file with an error joins nobody."""
     with chosen(code, wanted) as one:
-        found = joining.join_by_file(
+        found = join_by_file(
             one.runtime, one.school, one.connection, file.read_bytes(), name=file.name, who=who, apply=apply
         )
     language = terminal_language()

@@ -23,7 +23,7 @@ from connector.cli.progress import watched
 from connector.host.syncing import sync_runtime
 from sync.reconcile.apply import ApplyReport
 from sync.reconcile.undo import undo_run
-from sync.runs import entries, resolving, view
+from sync.runs import entries, hold_files, resolving, view
 from sync.runs.approving import approve
 from sync.runs.handlers import apply_here
 from sync.runs.planning import plan_connection
@@ -352,21 +352,27 @@ def conflicts_(
 @sync.command("holds")
 @school_option
 @connection_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print a table (CSV) for a spreadsheet.")
+@click.option("--xlsx", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write a workbook there.")
 @json_option
 @explained
-def holds_(code: str | None, wanted: str | None, as_json: bool) -> None:
+def holds_(code: str | None, wanted: str | None, as_csv: bool, xlsx: Path | None, as_json: bool) -> None:
     """List what waits for a person in the newest plan, and why; exit status 2 while something does."""
     with chosen(code, wanted) as one:
-        with one.runtime.reading(one.school) as db:
-            plan = plans.latest(db, one.school, one.connection)
-        lines = view.plan_lines(one.runtime, one.school, plan.id, ("held",))[1] if plan is not None else []
-    rows = [
-        {"key": line.key, "group": line.group, "item": line.item, "person": line.person, "before": line.before,
-         "after": line.after, "held_by": line.held_by, "why": words(view.why_held(line.held_by))}
-        for line in lines
-    ]  # fmt: skip
-    show_table(rows, as_json=as_json, empty=words(say(N_("Nothing waits for a person."))))
-    sys.exit(PENDING if rows else 0)
+        lines = view.held_lines(one.runtime, one.school, one.connection)
+    table = hold_files.hold_rows(lines, words)
+    if xlsx is not None:
+        xlsx.write_bytes(hold_files.as_xlsx(table))
+    if as_csv:
+        click.echo(hold_files.as_csv(table), nl=False)
+    elif xlsx is None or as_json:
+        rows = [
+            {"key": line.key, "group": line.group, "item": line.item, "person": line.person, "before": line.before,
+             "after": line.after, "held_by": line.held_by, "why": words(view.why_held(line.held_by))}
+            for line in lines
+        ]  # fmt: skip
+        show_table(rows, as_json=as_json, empty=words(say(N_("Nothing waits for a person."))))
+    sys.exit(PENDING if lines else 0)
 
 
 @sync.command("explain")

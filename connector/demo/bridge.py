@@ -10,7 +10,8 @@ from connector.base.errors import Fatal
 from connector.base.i18n import N_, say
 from connector.demo.world import World
 from connector.host.syncing import sync_runtime
-from sync.runs.people import accept, join_by_file, propose
+from sync.runs.identity_file import join_by_file
+from sync.runs.people import accept, propose
 from sync.runs.planning import plan_connection
 from sync.runs.runtime import SyncRuntime
 from sync.store import connections

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple
 
 from connector.base.i18n import N_, Message, say
 from mappings.names import fold_name, is_damaged, normalise_name
-from sync.model import Lesson, LineItem, Person, Role
+from sync.model import Person, Role
+from sync.reconcile.alike import same_but_for_lost_letters, same_in_latin
 
 
 class Link(NamedTuple):
@@ -86,7 +86,11 @@ JOINS = ("iin_hmac",)
 
 
 def match_people(
-    left: Sequence[Person], right: Sequence[Person], links: Iterable[Link] = (), identity: Iterable[IdentityRow] = ()
+    left: Sequence[Person],
+    right: Sequence[Person],
+    links: Iterable[Link] = (),
+    identity: Iterable[IdentityRow] = (),
+    pinned: Iterable[Link] = (),
 ) -> MatchResult:
     """Match the members of one mapped group.
 
@@ -98,8 +102,11 @@ def match_people(
         right: Everyone right shows in the group.
         links: Accepted links of this pair of systems; other groups' links may be among them.
         identity: Rows of the identity file.
+        pinned: Links that a person fixed: nothing else is believed about their ids.
     """
-    claims = _Claims([person.id for person in left], [person.id for person in right])
+    claims = Claims([person.id for person in left], [person.id for person in right])
+    for link in pinned:
+        claims.pin(link.left, link.right)
     for link in links:
         claims.add(link.left, link.right, "linked_id")
     for row in (*identity, *_shared_identifiers(right)):
@@ -109,6 +116,8 @@ def match_people(
     lefts = [person for person in left if person.id not in claims.lefts]
     rights = [person for person in right if person.id not in claims.rights]
     proposed, ambiguous = _by_name(lefts, rights)
+    proposed += _loosely(lefts, rights, proposed, ambiguous)
+    proposed += _new_accounts(lefts, right, claims, proposed, ambiguous)
     return claims.result(proposed, ambiguous, {person.id: _unnamed(person) for person in (*left, *right)})
 
 
@@ -118,19 +127,28 @@ def _shared_identifiers(right: Sequence[Person]) -> Iterable[IdentityRow]:
             yield IdentityRow(kind, person.identifiers.get(kind, ""), person.id)
 
 
-class _Claims:
+class Claims:
     """What certain rules say; an id claimed for two others is linked to neither."""
 
     def __init__(self, left: Sequence[str], right: Sequence[str]) -> None:
+        """Take the ids of both sides."""
         self._left, self._right = left, right
         self._here, self._there = frozenset(left), frozenset(right)
         self._rules: dict[tuple[str, str], str] = {}
         self._by_left: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._by_right: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._pinned: dict[tuple[str, str], str] = {}
+
+    def pin(self, left: str, right: str) -> None:
+        """Fix a pair: what any rule says of either id against it is not heard."""
+        self.add(left, right, "pinned")
+        self._pinned |= {("left", left): right, ("right", right): left}
 
     def add(self, left: str, right: str, rule: str) -> None:
         """Note that a rule holds two ids for one; the first rule keeps its name."""
         if left not in self._here and right not in self._there:
+            return
+        if self._pinned.get(("left", left), right) != right or self._pinned.get(("right", right), left) != left:
             return
         self._rules.setdefault((left, right), rule)
         self._by_left[left][right] = None
@@ -145,6 +163,11 @@ class _Claims:
     def rights(self) -> frozenset[str]:
         """Right ids about which something certain was said."""
         return frozenset(self._by_right)
+
+    def orphaned(self, right: str) -> bool:
+        """Tell whether a right id is claimed, once, for a left id that is not in the group any more."""
+        claimed = tuple(self._by_right[right]) if right in self._by_right else ()
+        return len(claimed) == 1 and claimed[0] not in self._here and ("right", right) not in self._pinned
 
     def _contradicted(self, left: str) -> tuple[str, ...]:
         """Return what a left id is claimed for, when it or any of them is claimed twice."""
@@ -231,12 +254,65 @@ def _by_name(left: Sequence[Person], right: Sequence[Person]) -> tuple[list[Pair
     proposed: list[Pair] = []
     ambiguous: list[Apart] = []
     for possible, fits, suffix in _NAME_PASSES:
-        alone, ambiguous = _sort_out(_candidates(lefts, rights, possible, fits), "")
+        alone, ambiguous = sort_out(_candidates(lefts, rights, possible, fits), "")
         proposed += [pair._replace(rule=_surest(pair, lefts, rights) + suffix) for pair in alone]
         done, gone = {pair.left for pair in alone}, {pair.right for pair in alone}
         lefts = [named for named in lefts if named.person.id not in done]
         rights = [named for named in rights if named.person.id not in gone]
     return proposed, ambiguous
+
+
+def _loosely(
+    left: Sequence[Person], right: Sequence[Person], proposed: list[Pair], ambiguous: list[Apart]
+) -> list[Pair]:
+    """Propose among those whom no name brought together: one candidate each way, or nobody."""
+    done = {pair.left for pair in proposed} | {apart.id for apart in ambiguous}
+    gone = {pair.right for pair in proposed} | {right for apart in ambiguous for right in apart.candidates}
+    pairs: list[Pair] = []
+    for rule, alike in _LOOSE_RULES:
+        lefts = [_named(person) for person in left if person.id not in done and _written(person).strip()]
+        rights = [_named(person) for person in right if person.id not in gone and _written(person).strip()]
+        found, unsure = sort_out(_candidates(lefts, rights, alike, _not_born_apart), rule)
+        pairs += found
+        # Whom one rule leaves in doubt, a looser one does not settle.
+        done |= {pair.left for pair in found} | {apart.id for apart in unsure}
+        gone |= {pair.right for pair in found} | {one for apart in unsure for one in apart.candidates}
+    return pairs
+
+
+def _in_two_alphabets(one: _Named, other: _Named) -> bool:
+    return same_in_latin(_written(one.person), _written(other.person))
+
+
+def _with_lost_letters(one: _Named, other: _Named) -> bool:
+    return same_but_for_lost_letters(_written(one.person), _written(other.person))
+
+
+def _other_family(one: _Named, other: _Named) -> bool:
+    """Tell whether only the family name differs: same given name (and patronymic, where both have one), same birth."""
+    mine, theirs = one.person, other.person
+    if not (mine.family and mine.given and theirs.family and theirs.given) or not _born_alike(one, other):
+        return False
+    if mine.patronymic and theirs.patronymic and fold_name(mine.patronymic) != fold_name(theirs.patronymic):
+        return False
+    return fold_name(mine.given) == fold_name(theirs.given)
+
+
+_LOOSE_RULES: tuple[tuple[str, _Alike], ...] = (
+    ("latin_name+class", _in_two_alphabets),
+    ("damaged_name+class", _with_lost_letters),
+    ("other_family+birth+class", _other_family),
+)
+
+
+def _new_accounts(
+    left: Sequence[Person], right: Sequence[Person], claims: Claims, proposed: list[Pair], ambiguous: list[Apart]
+) -> list[Pair]:
+    """Propose whom a new left account may belong to: somebody of this name whose known account is not here any more."""
+    open_lefts = {pair.left for pair in proposed} | {apart.id for apart in ambiguous}
+    lefts = [person for person in left if person.id not in open_lefts]
+    pairs, _unsure = _by_name(lefts, [person for person in right if claims.orphaned(person.id)])
+    return [pair._replace(rule="new_account") for pair in pairs]
 
 
 def _surest(pair: Pair, lefts: Sequence[_Named], rights: Sequence[_Named]) -> str:
@@ -288,7 +364,7 @@ def _pupil(person: Person) -> bool:
     return person.role is Role.PUPIL
 
 
-def _sort_out(found: dict[str, list[str]], rule: str) -> tuple[list[Pair], list[Apart]]:
+def sort_out(found: dict[str, list[str]], rule: str) -> tuple[list[Pair], list[Apart]]:
     """Pair those who have one candidate each; the others are namesakes."""
     wanted: defaultdict[str, int] = defaultdict(int)
     for near in found.values():
@@ -303,122 +379,11 @@ def _sort_out(found: dict[str, list[str]], rule: str) -> tuple[list[Pair], list[
     return pairs, waiting
 
 
-FIND = ("linked", "tag", "title+date")
-
-
-def match_items(
-    left: Sequence[LineItem], right: Sequence[LineItem], links: Iterable[Link] = (), find: Sequence[str] = FIND
-) -> MatchResult:
-    """Match columns by link, then by the tool's resource id or tag, then by title and date.
-
-    An id, tag or title that two columns of one side share tells nothing; such columns with the same title and date
-    are ambiguous. Nothing is proposed: a column is found or it is not.
-
-    Args:
-        left: Left's columns.
-        right: Right's columns, with ``due`` set to the day of their lesson.
-        links: Known links of this pair of systems.
-        find: Which rules to use, surest first, as in the mapping's ``items.find``.
-    """
-    claims = _Claims([item.id for item in left], [item.id for item in right])
-    for link in links if "linked" in find else ():
-        claims.add(link.left, link.right, "linked_id")
-    ambiguous: list[Apart] = []
-    for rule, key in _ITEM_RULES:
-        if rule.partition(":")[0] not in find:
-            continue
-        found = _by_key(left, right, key, claims)
-        pairs, waiting = _sort_out(found, rule)
-        for pair in pairs:
-            claims.add(*pair)
-        ambiguous = waiting if rule == "title+date" else []
-    return claims.result([], ambiguous, {})
-
-
-def _title_and_date(item: LineItem) -> tuple[object, ...]:
-    title = " ".join(item.title.casefold().split())
-    return (title, item.due) if title and item.due else ()
-
-
-_ITEM_RULES: tuple[tuple[str, Callable[[LineItem], tuple[object, ...]]], ...] = (
-    ("tag:resource_id", lambda item: (item.resource_id,) if item.resource_id else ()),
-    ("tag", lambda item: (item.tag,) if item.tag else ()),
-    ("title+date", _title_and_date),
-)
-
-
-def _by_key(
-    left: Sequence[LineItem], right: Sequence[LineItem], key: Callable[[LineItem], tuple[object, ...]], claims: _Claims
-) -> dict[str, list[str]]:
-    there: defaultdict[tuple[object, ...], list[str]] = defaultdict(list)
-    for item in right:
-        if item.id not in claims.rights and key(item):
-            there[key(item)].append(item.id)
-    open_lefts = [item for item in left if item.id not in claims.lefts]
-    return {item.id: there[key(item)] for item in open_lefts if key(item) and key(item) in there}
-
-
-class Place(StrEnum):
-    """Where a column without a counterpart lands."""
-
-    LESSON_ON_DUE_DATE = "lesson_on_due_date"
-    NEXT_LESSON = "next_lesson"
-    ASK = "ask"
-
-
-class Placement(NamedTuple):
-    """A work that is there already, or the lesson to make one in, or why it is held.
-
-    Attributes:
-        work: Right's column, when one was found.
-        rule: The rule that found it.
-        lesson: The lesson to make a column in.
-        hold: Reason code, when neither is certain.
-    """
-
-    work: str = ""
-    rule: str = ""
-    lesson: str = ""
-    hold: str = ""
-
-
-def place_item(
-    item: LineItem,
-    lessons: Sequence[Lesson],
-    works: Sequence[LineItem],
-    rule: Place,
-    links: Iterable[Link] = (),
-    find: Sequence[str] = FIND,
-) -> Placement:
-    """Find the place of one of left's columns in the journal; no certain place is a hold, never a guess."""
-    found = match_items([item], works, links, find)
-    if found.linked:
-        return Placement(work=found.linked[0].right, rule=found.linked[0].rule)
-    if found.conflicts or found.ambiguous:
-        return Placement(hold="contradicting_links" if found.conflicts else "several_works")
-    if found.left_only and found.left_only[0].reason == "counterpart_not_here":
-        return Placement(hold="counterpart_not_here")
-    return _lesson_for(item, lessons, rule)
-
-
-def _lesson_for(item: LineItem, lessons: Sequence[Lesson], rule: Place) -> Placement:
-    if rule is Place.ASK:
-        return Placement(hold="ask_place")
-    due = item.due
-    if due is None:
-        return Placement(hold="no_due_date")
-    if rule is Place.LESSON_ON_DUE_DATE:
-        first = [lesson for lesson in lessons if lesson.day == due]
-    else:
-        later = sorted((lesson.day, lesson.number) for lesson in lessons if lesson.day >= due)
-        first = [lesson for lesson in lessons if later and (lesson.day, lesson.number) == later[0]]
-    if len(first) == 1:
-        return Placement(lesson=first[0].id)
-    return Placement(hold="several_lessons" if first else "no_lesson")
-
-
 _REASONS = {
     "linked_id": N_("The two accounts were linked before."),
+    "pinned": N_("A person fixed this link."),
+    "new_account": N_("Same name and class; the account that was linked before is not in the class any more."),
+    "shared_iin": N_("Two accounts have the same IIN, so it proves neither."),
     "idnumber": N_("The identity file names this pair by the school's own number."),
     "iin_hmac": N_("Both systems have the same IIN."),
     "name+class+birth": N_("Same name, class and date of birth."),
@@ -436,6 +401,9 @@ _REASONS = {
     "counterpart_not_here": N_("Its counterpart is known, but it is not in this class or journal."),
     "no_candidate": N_("Nothing on the other side resembles it."),
     "no_name": N_("The system gives no name, and no identifier links it."),
+    "latin_name+class": N_("Same class; one name is in Latin letters and reads alike."),
+    "damaged_name+class": N_("Same class; one name has lost letters, and the others are the same."),
+    "other_family+birth+class": N_("Same class, given name and date of birth; the family names differ."),
     "damaged_name": N_("The name has lost letters, so it is not compared."),
     "tag:resource_id": N_("Both columns have the same activity id."),
     "tag": N_("Both columns have the same tag."),

@@ -10,20 +10,19 @@ from datetime import datetime
 
 from sqlalchemy import Connection, update
 
-from connector.base.errors import Record
+from connector.base.errors import Fatal, Record
 from connector.base.i18n import N_, say
 from connector.db.tables.launches import account
 from connector.db.types import dump_json
-from mappings.findings import Finding
-from mappings.identity import IdentityRow as FileRow
-from mappings.identity import read_identity_file
 from mappings.iin import Iin, iin_hash, parse_iin
-from mappings.names import is_damaged
+from mappings.names import fold_name, is_damaged
 from sync.model import Person, Role
 from sync.reconcile.match import Link, MatchResult, match_people
+from sync.runs.merging import forget_bases, merge_rows
 from sync.runs.runtime import SyncRuntime
-from sync.store import audit, cells, connections, people, proposals
+from sync.store import audit, cells, connections, identity, people, proposals
 from sync.store.connections import GroupLink, SyncConnection
+from sync.store.identity import Doubt, Event
 from sync.store.people import Member, id_type
 from sync.store.proposals import Proposal
 from sync.store.sql import batches
@@ -120,14 +119,21 @@ def _keep_left(
         and (kept[whom].family, kept[whom].given, kept[whom].patronymic) != (family, given, one.patronymic)
         and not is_damaged(f"{family} {given} {one.patronymic}")
     ):
+        how = _renaming(kept[whom], family, given, one.patronymic)
         people.rename(db, school, whom, family, given, one.patronymic)
+        identity.note(db, school, [Event(whom, "renamed", "system", now, how=how)])
     people.give_identifier(db, school, whom, id_type(key), key, one.id, "linked", now)
     for kind, value in one.identifiers.items():
-        if kind == IIN[0]:
-            people.give_identifier(db, school, whom, *IIN, value, "proven", now)
-        elif kind == "idnumber":
-            people.give_identifier(db, school, whom, kind, key, value, "proven", now)
+        if kind in (IIN[0], "idnumber"):
+            place = IIN if kind == IIN[0] else (kind, key)
+            changed = people.follow_identifier(db, school, whom, *place, value, "proven", now)
+            identity.note(db, school, [Event(whom, "id_changed", "system", now, how=kind)] if changed else [])
     return whom
+
+
+def _renaming(known: people.PersonRow, *name: str) -> str:
+    """Tell another spelling from another name, without keeping either in the history."""
+    return "spelling" if fold_name(known.name) == fold_name(" ".join(name)) else "name"
 
 
 def note_accounts(db: Connection, connection: SyncConnection, issuer: str) -> None:
@@ -139,11 +145,21 @@ def note_accounts(db: Connection, connection: SyncConnection, issuer: str) -> No
 
 
 def links(db: Connection, connection: SyncConnection) -> dict[str, tuple[str, str]]:
-    """Return the joined people: internal id → (left id, right id)."""
+    """Return the joined people whose values may be carried: internal id → (left id, right id).
+
+    Second accounts, and people whom two sources link differently, are not among them.
+    """
+    doubted = identity.doubts(db, connection.school, connection.id)
+    return {whom: pair for whom, pair in known_links(db, connection).items() if whom not in doubted}
+
+
+def known_links(db: Connection, connection: SyncConnection) -> dict[str, tuple[str, str]]:
+    """Return every joined person but second accounts, those in doubt included."""
     lefts = people.by_identifier(db, connection.school, id_type(connection.left), connection.left)
     rights = people.by_identifier(db, connection.school, id_type(connection.right), connection.right)
     by_person = {whom: value for value, whom in rights.items()}
-    return {whom: (value, by_person[whom]) for value, whom in lefts.items() if whom in by_person}
+    second = identity.merges(db, connection.school)
+    return {whom: (value, by_person[whom]) for value, whom in lefts.items() if whom in by_person and whom not in second}
 
 
 def identity_hash(db: Connection, connection: SyncConnection) -> str:
@@ -158,42 +174,61 @@ def identity_hash(db: Connection, connection: SyncConnection) -> str:
 
 
 def match_group(db: Connection, connection: SyncConnection, link: GroupLink) -> MatchResult:
-    """Match both kept rosters of a group by everything that is known."""
+    """Match both kept rosters of a group by everything that is known; second accounts are nobody of their own."""
     school = connection.school
-    left = cells.people(db, school, connection.id, "left", link.id)
+    lefts = people.by_identifier(db, school, id_type(connection.left), connection.left)
+    second = identity.merges(db, school)
+    left = [
+        person
+        for person in cells.people(db, school, connection.id, "left", link.id)
+        if lefts.get(person.id) not in second
+    ]
     right = cells.people(db, school, connection.id, "right", link.id)
-    known = [Link(*pair) for pair in links(db, connection).values()]
-    return match_people(_pupils(left), _pupils(right), known)
+    known = known_links(db, connection)
+    fixed = identity.pins(db, school, connection.id)
+    pinned = [Link(*pair) for whom, pair in known.items() if whom in fixed]
+    return match_people(pupils(left), pupils(right), [Link(*pair) for pair in known.values()], pinned=pinned)
 
 
-def _pupils(found: Iterable[Person]) -> list[Person]:
+def pupils(found: Iterable[Person]) -> list[Person]:
+    """Return the pupils among people."""
     return [person for person in found if person.role is Role.PUPIL]
 
 
 def match_and_propose(db: Connection, connection: SyncConnection, link: GroupLink, now: datetime) -> MatchResult:
-    """Link what is certain, and put what names suggest before a person."""
+    """Link what is certain, put what names suggest before a person, and stop whoever two sources link differently."""
     school = connection.school
     found = match_group(db, connection, link)
     lefts = people.by_identifier(db, school, id_type(connection.left), connection.left)
     rules = connection.mapping.file.identity
+    parted = proposals.rejected(db, school, connection.id)
     for pair in found.linked:
-        if pair.rule == IIN[0] and "iin" in rules.join:
-            _join(db, connection, lefts[pair.left], pair.right, "proven", now)
-    wanted: list[Proposal] = []
-    if rules.propose:
-        wanted += [
-            Proposal("", link.id, lefts[pair.left], pair.right, pair.rule, "", "proposed") for pair in found.proposed
-        ]
-        wanted += [
-            Proposal("", link.id, lefts[apart.id], right, "name+class", apart.reason, "waiting")
-            for apart in found.ambiguous
-            for right in apart.candidates
-        ]
-    proposals.replace(db, school, connection.id, link.id, wanted, now)
+        if pair.rule == IIN[0] and "iin" in rules.join and (lefts[pair.left], pair.right) not in parted:
+            join(db, connection, lefts[pair.left], pair.right, "proven", now)
+    proposals.replace(db, school, connection.id, link.id, _proposals(link, found, lefts) if rules.propose else [], now)
+    doubted = [
+        Doubt(lefts[apart.id], link.id, apart.reason, apart.candidates, now)
+        for apart in found.conflicts
+        if apart.id in lefts
+    ]
+    seen = (*found.linked, *found.proposed, *found.conflicts, *found.left_only, *found.ambiguous)
+    here = [
+        lefts[left] for left in (getattr(one, "left", "") or getattr(one, "id", "") for one in seen) if left in lefts
+    ]
+    identity.save_doubts(db, school, connection.id, link.id, here, doubted)
     return found
 
 
-def _join(db: Connection, connection: SyncConnection, whom: str, right: str, confidence: str, now: datetime) -> bool:
+def _proposals(link: GroupLink, found: MatchResult, lefts: dict[str, str]) -> list[Proposal]:
+    sure = [Proposal("", link.id, lefts[one.left], one.right, one.rule, "", "proposed") for one in found.proposed]
+    return sure + [
+        Proposal("", link.id, lefts[apart.id], right, "name+class", apart.reason, "waiting")
+        for apart in found.ambiguous
+        for right in apart.candidates
+    ]
+
+
+def join(db: Connection, connection: SyncConnection, whom: str, right: str, confidence: str, now: datetime) -> bool:
     """Let a person go by a right-side id; False when either is taken."""
     school, key = connection.school, connection.right
     if not people.give_identifier(db, school, whom, id_type(key), key, right, confidence, now):
@@ -203,157 +238,36 @@ def _join(db: Connection, connection: SyncConnection, whom: str, right: str, con
     return True
 
 
-@dataclass(frozen=True)
-class JoinLine:
-    """One line of an identity file, as it would join.
-
-    Attributes:
-        line: Line of the file.
-        person: The person, by internal id.
-        name: Their name in the school's record.
-        left_id: The left system's id.
-        right_id: The right system's id.
-        how: ``idnumber``, ``iin`` or the left system's own id.
-        known: They are joined so already.
-    """
-
-    line: int
-    person: str
-    name: str
-    left_id: str
-    right_id: str
-    how: str
-    known: bool
+def link_by_hand(
+    db: Connection,
+    connection: SyncConnection,
+    whom: str,
+    right: str,
+    who: str,
+    now: datetime,
+    note: str,
+    *,
+    known: bool,
+) -> bool:
+    """Join two whom a person named; False when either is taken. ``known``: they are joined so already."""
+    if known:
+        return True
+    if not join(db, connection, whom, right, "linked", now):
+        return False
+    note_joins(db, connection, "people_joined", who, [(whom, "person")], now, note)
+    return True
 
 
-@dataclass(frozen=True)
-class JoinPreview:
-    """What an identity file would do, or did.
-
-    Attributes:
-        lines: The joins.
-        findings: What is wrong with the file or its rows; an error applies nothing of it.
-        applied: The joins were made.
-    """
-
-    lines: tuple[JoinLine, ...]
-    findings: tuple[Finding, ...]
-    applied: bool = False
-
-    @property
-    def usable(self) -> bool:
-        """Tell whether the file may be applied."""
-        return bool(self.lines) and all(finding.severity != "error" for finding in self.findings)
-
-
-def join_by_file(
-    runtime: SyncRuntime, school: str, connection_id: str, data: bytes, *, name: str = "", who: str = "",
-    apply: bool = False,
-) -> JoinPreview:  # fmt: skip
-    """Read an identity file and show whom it joins; with ``apply`` join them, all or nobody.
-
-    Args:
-        runtime: The application's parts.
-        school: The school.
-        connection_id: The connection.
-        data: The file: CSV with two or more of IIN, idnumber, the left system's id, the right system's person id.
-        name: Its name, for findings.
-        who: Who applies it.
-        apply: Join; a file with any error joins nobody.
-    """
-    hasher = HashIin(lambda: runtime.school_key(school))
-    connection = runtime.connection(school, connection_id)
-    read = read_identity_file(data, name)
-    hashes = {row.line: hasher(row.iin) for row in read.rows if row.iin is not None}
-    with runtime.writing(school) if apply else runtime.reading(school) as db:
-        lines, findings = _Joining(db, connection, hashes, name).judge(read.rows)
-        preview = JoinPreview(tuple(lines), (*read.findings, *findings))
-        if not apply or not preview.usable:
-            return preview
-        now = runtime.clock()
-        fresh = [line for line in lines if not line.known]
-        for line in fresh:
-            _join(db, connection, line.person, line.right_id, "proven", now)
-        _audit_joins(db, connection, "people_joined", who, [(line.person, line.how) for line in fresh], now)
-    return replace(preview, applied=True)
-
-
-class _Joining:
-    """Judge the rows of a file against the school's record and both rosters."""
-
-    def __init__(self, db: Connection, connection: SyncConnection, hashes: dict[int, str], name: str) -> None:
-        school, left, right = connection.school, connection.left, connection.right
-        self._hashes, self._name = hashes, name
-        self._left_kind, self._right_kind = left.partition(":")[0], right.partition(":")[0]
-        self._ways = connection.mapping.file.identity.join
-        self._by_iin = people.by_identifier(db, school, *IIN)
-        self._by_number = people.by_identifier(db, school, "idnumber", left)
-        self._by_left = people.by_identifier(db, school, id_type(left), left)
-        self._by_right = people.by_identifier(db, school, id_type(right), right)
-        self._left_of = {whom: value for value, whom in self._by_left.items()}
-        self._right_of = {whom: value for value, whom in self._by_right.items()}
-        groups = [link.id for link in connections.groups(db, school, connection.id)]
-        self._journal = {line.external_id for link in groups for line in people.roster(db, school, link, "right")}
-        self._people = people.people(db, school, self._by_left.values())
-
-    def judge(self, rows: Sequence[FileRow]) -> tuple[list[JoinLine], list[Finding]]:
-        """Return the joins, and why other rows join nobody."""
-        lines: list[JoinLine] = []
-        findings: list[Finding] = []
-        for row in rows:
-            outcome = self._one(row)
-            if isinstance(outcome, Finding):
-                findings.append(outcome)
-            else:
-                lines.append(outcome)
-        return lines, findings + self._doubled(lines)
-
-    def _one(self, row: FileRow) -> JoinLine | Finding:
-        right = row.person_ids.get(self._right_kind)
-        if right is None:
-            return self._say(row, "no_right_id", N_("The row names no person of the journal."), "warning")
-        whom, how = self._person(row)
-        if whom is None or whom not in self._left_of:
-            return self._say(row, "not_in_lms", N_("Nobody in the LMS goes by this row's number."), "warning")
-        if right not in self._journal:
-            text = N_("The journal's classes that are mapped have nobody with this id.")
-            return self._say(row, "not_in_journal", text, "warning")
-        if self._by_right.get(right, whom) != whom or self._right_of.get(whom, right) != right:
-            return self._say(row, "joined_otherwise", N_("One of the two is joined to somebody else already."), "error")
-        name = self._people[whom].name if whom in self._people else ""
-        return JoinLine(row.line, whom, name, self._left_of[whom], right, how, known=self._right_of.get(whom) == right)
-
-    def _person(self, row: FileRow) -> tuple[str | None, str]:
-        if row.line in self._hashes and "iin" in self._ways:
-            found = self._by_iin.get(self._hashes[row.line])
-            if found is not None:
-                return found, "iin"
-        if row.idnumber is not None:
-            found = self._by_number.get(row.idnumber)
-            if found is not None:
-                return found, "idnumber"
-        for kind in (self._left_kind, "lti_advantage", "moodle"):
-            found = self._by_left.get(row.person_ids.get(kind, ""))
-            if found is not None:
-                return found, kind
-        return None, ""
-
-    def _doubled(self, lines: Sequence[JoinLine]) -> list[Finding]:
-        seen: dict[str, int] = {}
-        findings = []
-        for line in lines:
-            if seen.setdefault(line.person, line.line) != line.line:
-                text = N_("Another row names the same person.")
-                findings.append(Finding("double_person", say(text), "error", self._name, line.line))
-        return findings
-
-    def _say(self, row: FileRow, reason: str, text: str, severity: str) -> Finding:
-        return Finding(reason, say(text), "error" if severity == "error" else "warning", self._name, row.line)
-
-
-def _audit_joins(
-    db: Connection, connection: SyncConnection, action: str, who: str, joined: Iterable[tuple[str, str]], now: datetime
+def note_joins(
+    db: Connection,
+    connection: SyncConnection,
+    action: str,
+    who: str,
+    joined: Sequence[tuple[str, str]],
+    now: datetime,
+    note: str = "",
 ) -> None:
+    """Write joins or partings into the audit and into each person's history."""
     entries = [
         audit.Entry(f"person|||{person}", "joined" if action != "people_parted" else "parted", (None, None),
                     (None, None), how)
@@ -361,6 +275,25 @@ def _audit_joins(
     ]  # fmt: skip
     if entries:
         audit.append(db, connection.school, connection.id, action, who, entries, now)
+        known = people.identifiers(db, connection.school, [entry.key.rpartition("|")[2] for entry in entries])
+        place = (id_type(connection.right), connection.right)
+        identity.note(
+            db,
+            connection.school,
+            [
+                Event(
+                    person,
+                    "parted" if action == "people_parted" else "joined",
+                    who,
+                    now,
+                    connection.id,
+                    external_id=known.get(person, {}).get(place, ""),
+                    how=how,
+                    note=note,
+                )
+                for person, how in joined
+            ],
+        )
 
 
 def propose(runtime: SyncRuntime, school: str, connection_id: str) -> list[Proposal]:
@@ -396,13 +329,24 @@ def accept(runtime: SyncRuntime, school: str, connection_id: str, ids: Sequence[
     with runtime.writing(school) as db:
         waiting = proposals.of(db, school, connection_id)
         chosen = [one for one in waiting if (one.state == "proposed" if ids is None else one.id in set(ids))]
-        joined = [one for one in chosen if _join(db, connection, one.person, one.right_id, "linked", now)]
+        joined = [one for one in chosen if _take(db, connection, one, who, now)]
         proposals.decide(db, school, connection_id, [one.id for one in joined], "accepted", who, now)
-        _audit_joins(db, connection, "people_joined", who, [(one.person, one.how) for one in joined], now)
+        note_joins(db, connection, "people_joined", who, [(one.person, one.how) for one in joined], now)
         for link in connections.groups(db, school, connection.id):
             match_and_propose(db, connection, link, now)
     done = {one.id for one in joined}
     return Accepted(tuple(sorted(done)), tuple(one.id for one in chosen if one.id not in done))
+
+
+def _take(db: Connection, connection: SyncConnection, one: Proposal, who: str, now: datetime) -> bool:
+    """Join a proposed pair; a new account takes over from the one that is not in the class any more."""
+    if one.how == "new_account":
+        rights = people.by_identifier(db, connection.school, id_type(connection.right), connection.right)
+        owner = rights.get(one.right_id)
+        if owner is not None and owner != one.person:
+            merge_rows(db, connection.school, one.person, owner, who=who, now=now, how="new_account")
+            return True
+    return join(db, connection, one.person, one.right_id, "linked", now)
 
 
 def reject(runtime: SyncRuntime, school: str, connection_id: str, ids: Sequence[str], *, who: str) -> None:
@@ -411,8 +355,14 @@ def reject(runtime: SyncRuntime, school: str, connection_id: str, ids: Sequence[
         proposals.decide(db, school, connection_id, ids, "rejected", who, runtime.clock())
 
 
-def part(runtime: SyncRuntime, school: str, connection_id: str, person: str, *, who: str) -> None:
-    """Undo a join: the journal's id means nobody any more, and plans made under it are stale."""
+def part(runtime: SyncRuntime, school: str, connection_id: str, person: str, *, who: str, note: str = "") -> None:
+    """Undo a join: the journal's id means nobody any more, plans made under it are stale, and it is not joined again.
+
+    What was agreed for the pair is forgotten: it says nothing about the person's next account.
+
+    Raises:
+        Fatal: The link is pinned (``pinned``).
+    """
     connection = runtime.connection(school, connection_id)
     now = runtime.clock()
     with runtime.writing(school) as db:
@@ -420,10 +370,16 @@ def part(runtime: SyncRuntime, school: str, connection_id: str, person: str, *, 
         value = known.get((id_type(connection.right), connection.right))
         if value is None:
             return
+        if person in identity.pins(db, school, connection.id):
+            raise Fatal("pinned", say(N_("The link of this person is pinned; unpin it first.")))
+        note_joins(db, connection, "people_parted", who, [(person, "person")], now, note)
         people.end_identifier(db, school, id_type(connection.right), connection.right, value, now)
-        groups = [link.id for link in connections.groups(db, school, connection.id)]
-        people.set_enrolled_person(db, school, groups, value, None)
-        _audit_joins(db, connection, "people_parted", who, [(person, "person")], now)
+        groups = connections.groups(db, school, connection.id)
+        people.set_enrolled_person(db, school, [link.id for link in groups], value, None)
+        forget_bases(db, school, [person], "people_parted", who, now)
+        proposals.say_no(db, connection, person, value, groups, who, now)
+        for link in groups:
+            match_and_propose(db, connection, link, now)
 
 
 def differences(db: Connection, connection: SyncConnection, link: GroupLink) -> list[RosterDifference]:

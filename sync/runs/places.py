@@ -14,7 +14,8 @@ from sqlalchemy import Connection, select
 from connector.db.tables.launches import activity
 from mappings.grade_kinds import ItemFacts, Kind
 from sync.model import LineItem
-from sync.reconcile.match import Link, Place, Placement, place_item
+from sync.reconcile.match import Link
+from sync.reconcile.match_items import Place, Placement, place_item
 from sync.runs.columns import Column
 from sync.runs.runtime import zone_of
 from sync.store import cells, connections

@@ -185,6 +185,13 @@ def plan_lines(
         return plan, _lines(db, connection, rows)
 
 
+def held_lines(runtime: SyncRuntime, school: str, connection_id: str) -> list[ChangeLine]:
+    """Return what waits for a person in a connection's newest plan, row by row."""
+    with runtime.reading(school) as db:
+        plan = plans.latest(db, school, connection_id)
+    return plan_lines(runtime, school, plan.id, ("held",))[1] if plan is not None else []
+
+
 def _lines(db: Connection, connection: SyncConnection, rows: list[ChangeRow]) -> list[ChangeLine]:
     titles = {link.id: link.title for link in connections.groups(db, connection.school, connection.id)}
     known = people.people(db, connection.school, {row.person for row in rows})

@@ -269,6 +269,23 @@ def give_identifier(
     return False
 
 
+def follow_identifier(
+    db: Connection, school: str, whom: str, kind: str, issuer: str, value: str, confidence: str, now: datetime
+) -> bool:
+    """Let a person go by an id a system gives now; True when it came in place of another one, which ends.
+
+    An id that is somebody else's stays theirs: a mistyped number must not take it away.
+    """
+    if give_identifier(db, school, whom, kind, issuer, value, confidence, now):
+        return False
+    table = identifier.c
+    live = (table.school_id == school, table.type == kind, table.issuer == issuer, table.ended_at.is_(None))
+    if db.scalar(select(table.id).where(*live, table.value == value)) is not None:
+        return False
+    db.execute(update(identifier).where(*live, table.person == whom).values(ended_at=now))
+    return give_identifier(db, school, whom, kind, issuer, value, confidence, now)
+
+
 def end_identifier(db: Connection, school: str, kind: str, issuer: str, value: str, now: datetime) -> str | None:
     """Stop an id from meaning anybody; return whom it meant."""
     table = identifier

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from connector.base.ids import new_id
+from sync.store.connections import GroupLink, SyncConnection
 from sync.store.tables.people import person_link
 
 
@@ -89,3 +90,38 @@ def decide(
     table = person_link
     where = (table.c.school_id == school, table.c.connection == connection, table.c.id.in_(list(ids)))
     db.execute(update(table).where(*where).values(state=state, decided_by=who, decided_at=now))
+
+
+def rejected(db: Connection, school: str, connection: str) -> frozenset[tuple[str, str]]:
+    """Return the pairs (person, right id) somebody said no to."""
+    table = person_link.c
+    where = (table.school_id == school, table.connection == connection, table.state == "rejected")
+    return frozenset((row.person, row.right_id) for row in db.execute(select(person_link).where(*where)))
+
+
+def say_no(
+    db: Connection,
+    connection: SyncConnection,
+    person: str,
+    right: str,
+    groups: Sequence[GroupLink],
+    who: str,
+    now: datetime,
+) -> None:
+    """Remember that two are not one, so that nothing joins or proposes them again until a person says otherwise."""
+    table = person_link
+    mine = (table.c.school_id == connection.school, table.c.connection == connection.id)
+    pair = (*mine, table.c.person == person, table.c.right_id == right)
+    decided = {"state": "rejected", "decided_by": who, "decided_at": now}
+    if db.execute(update(table).where(*pair).values(decided)).rowcount or not groups:
+        return
+    own = {"school_id": connection.school, "id": new_id(), "connection": connection.id, "group_link": groups[0].id}
+    how = {"how": "person", "reason": "", "made_at": now}
+    db.execute(insert(table).values(**own, **how, person=person, right_id=right, **decided))
+
+
+def forget_no(db: Connection, school: str, connection: str, person: str, right: str) -> None:
+    """Forget that somebody said no to a pair."""
+    table = person_link.c
+    where = (table.school_id == school, table.connection == connection, table.person == person, table.right_id == right)
+    db.execute(update(person_link).where(*where, table.state == "rejected").values(state="accepted"))

@@ -14,11 +14,9 @@ from sync.reconcile.match import (
     Link,
     MatchResult,
     Pair,
-    Place,
-    match_items,
     match_people,
-    place_item,
 )
+from sync.reconcile.match_items import Place, match_items, place_item
 from sync.twins.sample_school import pupils
 
 

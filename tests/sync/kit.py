@@ -18,6 +18,7 @@ from sync.reconcile.undo import undo_run
 from sync.runs import entries
 from sync.runs import people as joining
 from sync.runs.approving import approve
+from sync.runs.identity_file import JoinPreview, join_by_file
 from sync.runs.planning import plan_connection
 from sync.runs.runtime import SyncRuntime
 from sync.store import audit, cells, conflicts, connections, plans, register
@@ -102,10 +103,8 @@ class Bench:
         self.clock.now += timedelta(minutes=1)
         return undo_run(self.runtime, self.school, run, actor="person-1")
 
-    def join(self, text: str = FILE) -> joining.JoinPreview:
-        return joining.join_by_file(
-            self.runtime, self.school, self.connection, text.encode(), who="person-1", apply=True
-        )
+    def join(self, text: str = FILE) -> JoinPreview:
+        return join_by_file(self.runtime, self.school, self.connection, text.encode(), who="person-1", apply=True)
 
     def changes(self, plan: StoredPlan, *states: str) -> list[ChangeRow]:
         with self.database.school(self.school, write=False) as db:

@@ -14,6 +14,7 @@ from sync.reconcile.apply import ApplyReport, apply_plan
 from sync.runs import entries
 from sync.runs import people as joining
 from sync.runs.approving import approve
+from sync.runs.identity_file import JoinPreview, join_by_file
 from sync.runs.planning import plan_connection
 from sync.store import conflicts, connections, plans, register
 from sync.store.plans import StoredPlan
@@ -42,11 +43,11 @@ def apply(both: Twins, made: StoredPlan, *releases: str) -> ApplyReport:
     return apply_plan(both.runtime, both.school, made.id, actor="person-1")
 
 
-def join(both: Twins) -> joining.JoinPreview:
+def join(both: Twins) -> JoinPreview:
     ids = both.journal.person_ids()
     rows = "\n".join(f"{one.idnumber};{ids[one.number]}" for one in pupils())
     text = f"idnumber;Kundelik ID\n{rows}\n".encode()
-    return joining.join_by_file(both.runtime, both.school, both.connection, text, who="person-1", apply=True)
+    return join_by_file(both.runtime, both.school, both.connection, text, who="person-1", apply=True)
 
 
 def class_test(both: Twins) -> tuple[str, dict[str, str]]:

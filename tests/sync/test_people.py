@@ -10,6 +10,7 @@ from sqlalchemy import text
 from connector.db.database import Database
 from sync.model import Person, Role
 from sync.runs import people as joining
+from sync.runs.identity_file import join_by_file
 from sync.store import people as record
 from sync.store import proposals
 from sync.twins.sample_school import pupils
@@ -31,7 +32,7 @@ def read(database: Database, **options: object) -> Bench:
 
 def test_a_file_is_shown_before_it_joins_anybody(database: Database) -> None:
     made = read(database)
-    preview = joining.join_by_file(made.runtime, made.school, made.connection, FILE.encode())
+    preview = join_by_file(made.runtime, made.school, made.connection, FILE.encode())
     assert [(line.left_id, line.right_id, line.how) for line in preview.lines] == [
         (f"u{n}", f"9000000000000000{n}", "idnumber") for n in range(1, 5)
     ]

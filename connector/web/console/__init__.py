@@ -10,6 +10,7 @@ from connector.web.console import (
     lms,
     notices,
     people,
+    person,
     plan,
     runs,
     scores,
@@ -19,7 +20,7 @@ from connector.web.console import (
 )
 from connector.web.console.session import blueprint
 
-PAGES = (home, plan, hours, people, sheet, runs, why, lms, tools, launches, scores, notices, letters)
+PAGES = (home, plan, hours, people, person, sheet, runs, why, lms, tools, launches, scores, notices, letters)
 """The modules whose pages hang on the blueprint."""
 
 __all__ = ["PAGES", "blueprint"]

@@ -23,7 +23,7 @@ from sync.runs.runtime import SyncRuntime
 from sync.store.connections import SyncConnection
 
 _SYNC = "kopir_sync"
-_UNKNOWN = frozenset({"no_such_connection", "no_such_plan", "no_such_run"})
+_UNKNOWN = frozenset({"no_such_connection", "no_such_plan", "no_such_run", "no_such_person"})
 
 
 def sync() -> SyncRuntime:
@@ -95,6 +95,7 @@ NOTES: dict[str, str] = {
     "refused_links": N_("People linked: {n}. The others were linked to somebody else meanwhile."),
     "rejected": N_("Proposals set aside: {n}. They are not made again."),
     "parted": N_("The link was taken back. A new comparison was asked for."),
+    "said": N_("Taken down. A new comparison was asked for."),
     "nothing_chosen": N_("Nothing was chosen, so nothing was done."),
     "undo_made": N_("This plan takes the run back. Nothing is written until you approve it."),
     "writing_on": N_("Marks may be written to the journal again."),

@@ -12,7 +12,7 @@ from connector.web.console.busy import Busy, busy_with
 from connector.web.console.names import Names
 from connector.web.console.plan_view import Missed, view_missed
 from sync.runs import entries
-from sync.store import conflicts, connections, plans, proposals
+from sync.store import conflicts, connections, identity, plans, proposals
 from sync.store.connections import SyncConnection
 from sync.store.plans import RunRow, StoredPlan
 
@@ -89,6 +89,10 @@ def _needs(
     open_ = proposals.of(db, connection.school, connection.id)
     if open_:
         found.append(Need(say(N_("Pairs of people to confirm: {count}"), count=len(open_)), "people"))
+    doubted = identity.doubts(db, connection.school, connection.id)
+    if doubted:
+        text = N_("Pupils two sources link differently; nothing of theirs is carried: {count}")
+        found.append(Need(say(text, count=len(doubted)), "people"))
     clashing = len(conflicts.of(db, connection.school, connection.id))
     if clashing:
         found.append(Need(say(N_("Conflicts to settle: {count}"), count=clashing), "conflicts"))

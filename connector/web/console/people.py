@@ -16,6 +16,7 @@ from connector.web.console.session import blueprint, id_or_404
 from connector.web.state import runtime
 from sync.runs import people as joining
 from sync.runs.handlers import request_plan
+from sync.runs.identity_file import JoinPreview, join_by_file
 from sync.store import proposals
 from sync.store.connections import SyncConnection
 
@@ -72,7 +73,7 @@ def identity_file(connection_id: str) -> Response:
     if len(data) > MAX_FILE:
         raise Fatal("file_too_large", say(N_("The file is larger than 2 MB. Leave only the columns that join people.")))
     name = upload.filename[-100:]
-    preview = joining.join_by_file(sync(), connection.school, connection.id, data, name=name)
+    preview = join_by_file(sync(), connection.school, connection.id, data, name=name)
     return _preview(connection, preview, name, _seal(connection, name, data) if preview.usable else "")
 
 
@@ -81,16 +82,14 @@ def apply_identity_file(connection_id: str) -> Response:
     """Link the people of the file that was just looked at: all of them or nobody."""
     connection = connection_or_404(connection_id)
     name, data = _unseal(connection, request.form.get("sealed", ""))
-    done = joining.join_by_file(sync(), connection.school, connection.id, data, name=name, who=who(), apply=True)
+    done = join_by_file(sync(), connection.school, connection.id, data, name=name, who=who(), apply=True)
     if not done.applied:
         return _preview(connection, done, name, "", 409)
     request_plan(sync(), connection.school, connection.id, trigger="join")
     return to(home_of(connection), "joined", sum(not line.known for line in done.lines))
 
 
-def _preview(
-    connection: SyncConnection, preview: joining.JoinPreview, name: str, sealed: str, status: int = 200
-) -> Response:
+def _preview(connection: SyncConnection, preview: JoinPreview, name: str, sealed: str, status: int = 200) -> Response:
     findings = sorted(preview.findings, key=lambda one: (one.severity != "error", one.line or 0))
     fresh = [line for line in preview.lines if not line.known]
     values = {"preview": preview, "findings": findings, "fresh": fresh, "file_name": name, "sealed": sealed}

@@ -61,10 +61,11 @@ class Proposed:
 
 @dataclass(frozen=True)
 class Alone:
-    """A pupil of one side only."""
+    """A pupil of one side only; ``person`` is empty for somebody of the journal."""
 
     name: str
     reason: Message | str
+    person: str = ""
 
 
 @dataclass
@@ -144,11 +145,13 @@ def _reason(code: str) -> Message | str:
 
 def _differences(db: Connection, names: Names, link: str, made: GroupPeople) -> None:
     asked = {one.right_id for one in (*made.proposed, *made.waiting)}
+    owners = people.by_identifier(db, names.connection.school, id_type(names.connection.left), names.connection.left)
     for apart in joining.differences(db, names.connection, names.groups[link]):
         if apart.side == "right" and apart.external_id in asked:
             continue
         target = made.left_only if apart.side == "left" else made.right_only
-        target.append(Alone(apart.name or f"№ {apart.external_id[-6:]}", _reason(apart.reason)))
+        person = owners.get(apart.external_id, "") if apart.side == "left" else ""
+        target.append(Alone(apart.name or f"№ {apart.external_id[-6:]}", _reason(apart.reason), person))
 
 
 def _how(db: Connection, names: Names) -> dict[str, Message | str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from flask import jsonify, request
+from flask import abort, jsonify, request
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
@@ -21,10 +21,12 @@ from connector.web.console.people_view import view_people
 from connector.web.console.plan_view import chosen_keys, view_conflicts, view_plan
 from connector.web.console.session import blueprint, id_or_404
 from connector.web.state import runtime
+from sync.runs import hold_files
 from sync.runs.approving import approve
 from sync.runs.handlers import request_apply, request_plan
 from sync.runs.progress import cancel
 from sync.runs.resolving import resolve
+from sync.runs.view import held_lines
 from sync.store import audit, connections, plans
 from sync.store.connections import SyncConnection
 from sync.store.plans import StoredPlan
@@ -103,6 +105,24 @@ def _sides(connection: SyncConnection) -> dict[str, Any]:
         "writes_marks": not gated and not connection.read_only,
         "why_typed": say(rights.reason) if gated and rights.reason else "",
     }
+
+
+@blueprint.get("/connections/<connection_id>/holds.<kind>")
+def holds_file(connection_id: str, kind: str) -> Response:
+    """Give what waits for a person as a table to download: ``csv`` or ``xlsx``."""
+    connection = connection_or_404(connection_id)
+    if kind not in ("csv", "xlsx"):
+        abort(404)
+    rows = hold_files.hold_rows(held_lines(sync(), connection.school, connection.id), show().text)
+    made, mime = (
+        (hold_files.as_csv(rows), hold_files.CSV_TYPE)
+        if kind == "csv"
+        else (hold_files.as_xlsx(rows), hold_files.XLSX_TYPE)
+    )
+    name = f"kopir-holds-{sync().today(connection.school).isoformat()}.{kind}"
+    answer = Response(made, content_type=mime)
+    answer.headers.set("Content-Disposition", "attachment", filename=name)
+    return answer
 
 
 @blueprint.post("/connections/<connection_id>/approve")
