@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, select
 
 from sync.model import AcademicSession, Lesson, LineItem, Role
 from sync.reconcile.types import CellKind, scope_text
-from sync.store import cells
+from sync.store import cells, identity
 from sync.store.cells import ReadProof
 from sync.store.connections import GroupLink, ItemLink, SyncConnection, item_link_of
 from sync.store.people import id_type
@@ -97,7 +97,11 @@ def _with_sessions(shelf: Shelf, text: str | None) -> Shelf:
 
 
 def pairs(db: Connection, connection: SyncConnection, links: Collection[str]) -> dict[str, dict[str, tuple[str, str]]]:
-    """Return the joined pupils who are in both rosters: by group, internal id → (left id, right id), by internal id."""
+    """Return the joined pupils who are in both rosters: by group, internal id → (left id, right id), by internal id.
+
+    Second accounts, and pupils whom two sources link differently, are not among them.
+    """
+    stopped = {*identity.merges(db, connection.school), *identity.doubts(db, connection.school, connection.id)}
     table, mine, theirs = snapshot.c, identifier.alias(), identifier.alias()
     known = _known_as(mine, connection, connection.left) & (mine.c.value == table.key)
     joined = _known_as(theirs, connection, connection.right) & (theirs.c.person == mine.c.person)
@@ -110,7 +114,7 @@ def pairs(db: Connection, connection: SyncConnection, links: Collection[str]) ->
     there = _roster(db, connection, links)
     found: dict[str, dict[str, tuple[str, str]]] = {link: {} for link in links}
     for link, whom, left, right, value, whole in sorted(tuples(db, rows), key=itemgetter(0, 1)):
-        if (link, right) in there and _is_pupil(value, whole):
+        if whom not in stopped and (link, right) in there and _is_pupil(value, whole):
             found[link][whom] = (left, right)
     return found
 
