@@ -385,7 +385,7 @@ def explain_(key: str, code: str | None, wanted: str | None, as_json: bool) -> N
     """Say why a cell is not changing; KEY is as plans and conflicts show it."""
     with chosen(code, wanted) as one:
         found = view.explain(one.runtime, one.school, one.connection, key)
-    value = {**vars(found), "why": words(found.why)}
+    value = {**vars(found), "why": words(found.why), "waits": words(found.waits) if found.waits else ""}
     show(value, as_json=as_json, text="\n".join(f"{name}: {text}" for name, text in value.items()))
 
 

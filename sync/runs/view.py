@@ -13,8 +13,8 @@ from connector.base.i18n import N_, Message, say
 from sync.reconcile.decide import RULE_IDS, explain_rule
 from sync.reconcile.guard import explain_hold
 from sync.reconcile.plan import explain as explain_cell
-from sync.reconcile.types import CellKey, CellKind
-from sync.runs import entries
+from sync.reconcile.types import Action, CellKey, CellKind
+from sync.runs import entries, why
 from sync.runs import people as joining
 from sync.runs.compare import Comparison
 from sync.runs.runtime import SyncRuntime
@@ -128,8 +128,10 @@ class Explained:
         right: What right holds.
         base_left: What left held when both last agreed.
         base_right: What right held then.
-        held_by: Why it would wait.
+        held_by: Why it waits in the newest plan (the guard, the mapping's approvals, a freeze, a canary), or would.
         reason: A finer code: the read's or the scale's reason.
+        state: Its state in the newest plan; empty where that plan has nothing to do about it.
+        waits: Why it waits, in words; None where it does not.
     """
 
     key: str
@@ -142,6 +144,8 @@ class Explained:
     base_right: str | None
     held_by: str
     reason: str
+    state: str = ""
+    waits: Message | None = None
 
 
 def status(runtime: SyncRuntime, school: str, connection_id: str) -> Status:
@@ -252,9 +256,11 @@ def explain(runtime: SyncRuntime, school: str, connection_id: str, key: str) -> 
         connection_id: The connection.
         key: The cell, ``kind|group link|item|person``, as plans and conflicts show it.
 
+    A cell that is not compared at all has the action ``not_compared`` and a rule that says why: who is not linked,
+    which work has no place.
+
     Raises:
-        Record: It is no cell of this connection (``no_such_cell``), or its pupil or work is on one side only
-            (``not_on_both_sides``).
+        Record: It is no cell of this connection (``no_such_cell``).
     """
     try:
         cell = CellKey.parse(key)
@@ -265,10 +271,12 @@ def explain(runtime: SyncRuntime, school: str, connection_id: str, key: str) -> 
     group = comparison.groups.get(cell.group)
     if group is None or cell.kind not in (CellKind.GRADE, CellKind.ATTENDANCE):
         raise Record("no_such_cell", say(N_("“{key}” is no cell of this connection."), key=key))
-    items = group.columns if cell.kind is CellKind.GRADE else group.lessons
-    if cell.person not in group.pairs or cell.item not in items:
-        text = N_("The pupil is not joined, or the work has no place on the other side, so nothing is compared.")
-        raise Record("not_on_both_sides", say(text))
+    with runtime.reading(school) as db:
+        code = why.apart(db, connection, comparison, cell)
+        state, held_by = why.stands(db, connection, cell)
+    if code:
+        told = why.explain_apart(code)
+        return Explained(key, Action.NOT_COMPARED.value, code, told, None, None, None, None, "", "", state)
     found = explain_cell(cell, comparison.find(cell), comparison.rules, comparison.coverage(), first=connection.first)
     decision, base = found.decision, found.base
     return Explained(
@@ -280,6 +288,8 @@ def explain(runtime: SyncRuntime, school: str, connection_id: str, key: str) -> 
         found.right.raw,
         None if base is None else base.left_raw,
         None if base is None else base.right_raw,
-        decision.held_by,
+        held_by or decision.held_by,
         decision.reason,
+        state,
+        why.explain_wait(held_by or decision.held_by),
     )

@@ -17,13 +17,14 @@ from connector.web.console.session import blueprint
 from sync.reconcile.plan import explain
 from sync.reconcile.types import Base, Cell, CellKey, CellKind
 from sync.runs import people as joining
+from sync.runs import why as reasons
 from sync.runs.compare import Comparison
 from sync.store.connections import SyncConnection
 
 
 @dataclass(frozen=True)
 class Why:
-    """One cell, and what the next plan would do about it."""
+    """One cell, and what the next plan would do about it; ``apart`` says why it is not compared at all."""
 
     person: str
     place: Place
@@ -36,6 +37,7 @@ class Why:
     held: Message | str
     detail: Message | str
     lossy: bool
+    state: str = ""
 
 
 @blueprint.get("/connections/<connection_id>/why")
@@ -51,8 +53,18 @@ def why(connection_id: str) -> Response:
         choices = _choices(db, names, group)
         place = names.place(key) if key else None
         person = names.person(key.person) if key else ""
-    found = _explain(connection, key, person, place) if key and place else None
-    values = {"groups": names.groups.values(), "group": group, "asked": key, "why": found, **choices}
+        apart = _apart(db, connection, key) if key else None
+    found = _explain(connection, key, person, place) if key and place and apart is None else None
+    values = {
+        "apart": apart,
+        "apart_person": person,
+        "apart_place": place,
+        "groups": names.groups.values(),
+        "group": group,
+        "asked": key,
+        "why": found,
+        **choices,
+    }
     return page("console/why.html", connection=connection, words=words, **values)
 
 
@@ -90,6 +102,15 @@ def _folded(pair: tuple[str, str]) -> str:
     return pair[0].casefold()
 
 
+def _apart(db: Connection, connection: SyncConnection, key: CellKey) -> Message | None:
+    """Return why a cell is not compared at all, in words; None for one that is, or that is no cell of this pair."""
+    comparison = Comparison(sync(), connection, sync().sides(connection), only=(key.group,))
+    if key.group not in comparison.groups:
+        return None
+    code = reasons.apart(db, connection, comparison, key)
+    return reasons.explain_apart(code) if code else None
+
+
 def _explain(connection: SyncConnection, key: CellKey, person: str, place: Place) -> Why | None:
     """Decide the cell as a plan made now from the last reads would; None for a cell that is not compared at all."""
     comparison = Comparison(sync(), connection, sync().sides(connection), only=(key.group,))
@@ -100,6 +121,9 @@ def _explain(connection: SyncConnection, key: CellKey, person: str, place: Place
         return None
     told = explain(key, comparison.find(key), comparison.rules, comparison.coverage(), first=connection.first)
     decision = told.decision
+    with sync().reading(connection.school) as db:
+        state, held_by = reasons.stands(db, connection, key)
+    held = held_by or decision.held_by
     return Why(
         person,
         place,
@@ -109,7 +133,8 @@ def _explain(connection: SyncConnection, key: CellKey, person: str, place: Place
         decision.action.value,
         decision.after,
         words.rule_words(decision.rule),
-        words.hold_reason(decision.held_by) if decision.held_by else "",
+        words.hold_reason(held) if held else "",
         words.read_reason(decision.reason) if decision.reason else "",
         decision.lossy,
+        state,
     )
