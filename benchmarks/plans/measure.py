@@ -22,6 +22,8 @@ from sync.store.tables.cells import quiet_scope, snapshot
 
 BOUND_MIB = 96.0
 ENGINES = ("merge", "compare", "plan")
+LARGE = 500_000
+"""Cells of a year from which two rounds must do."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def plans(size: Size) -> list[Figure]:
     for engine, years in size.years:
         per_cell: list[list[float]] = []
         for cells in years:
-            took = _changed(engine, cells, size.rounds)
+            took = _changed(engine, cells, size.rounds if cells < LARGE else min(2, size.rounds))
             if not took:
                 break
             found += _figures(engine, cells, took)
@@ -59,7 +61,7 @@ def plans(size: Size) -> list[Figure]:
             name = f"comparison per cell, {years[-1]:,} cells, {engine}"
             found.append(compare(name, "µs", per_cell[-1], f"{years[0]:,} cells", per_cell[0]))
         if per_cell:
-            found += _quiet(engine, years[-1], size.rounds)
+            found += _quiet(engine, years[-1], size.rounds if years[-1] < LARGE else min(2, size.rounds))
     return found
 
 

@@ -113,10 +113,6 @@ def _result(raw: dict[str, Any]) -> Result:
     )
 
 
-def _attendance(raw: dict[str, Any]) -> AttendanceMark:
-    return AttendanceMark(**{**raw, "day": date.fromisoformat(raw["day"])})
-
-
 def record_key(record: Record) -> str:
     """Return what a record is kept under: its id, or its cell's two ids as a JSON list."""
     if isinstance(record, Result):
@@ -345,11 +341,6 @@ def results(db: Connection, school: str, connection: str, side: str, link: str) 
     return [(_result(kept.raw), kept.missing) for kept in _load(db, school, connection, side, link, "result")]
 
 
-def attendance(db: Connection, school: str, connection: str, side: str, link: str) -> list[tuple[AttendanceMark, int]]:
-    """Return register entries, each with the number of complete reads that no longer found it."""
-    return [(_attendance(kept.raw), kept.missing) for kept in _load(db, school, connection, side, link, "attendance")]
-
-
 def put(
     db: Connection, school: str, connection: str, side: str, link: str, records: Sequence[Record], at: datetime
 ) -> None:
@@ -374,22 +365,6 @@ def _kind(record: Record) -> str:
     return {
         Person: "person", Lesson: "lesson", LineItem: "item", Result: "result", AttendanceMark: "attendance"
     }[type(record)]  # fmt: skip
-
-
-def bases(db: Connection, school: str, connection: str, link: str, kind: str) -> list[Base]:
-    """Return what was last agreed in a scope, in key order."""
-    table = base
-    rows = db.execute(
-        select(table)
-        .where(
-            table.c.school_id == school,
-            table.c.connection == connection,
-            table.c.group_link == link,
-            table.c.kind == kind,
-        )
-        .order_by(table.c.key)
-    )
-    return [Base(row.key, row.left_raw, row.right_raw, row.mapping_version) for row in rows]
 
 
 def base_of(db: Connection, school: str, connection: str, keys: Iterable[str]) -> dict[str, Base]:

@@ -18,7 +18,7 @@ from connector.base.ids import new_id
 from connector.base.secrets import Vault
 from mappings.load import load_mapping
 from mappings.rules import Mapping
-from sync.store.sql import upsert
+from sync.store.sql import batches, upsert
 from sync.store.tables.connections import connection, group_link, item_link, mapping_version, schedule
 
 
@@ -348,16 +348,19 @@ def every(db: Connection, school: str) -> list[SyncConnection]:
 def save_groups(db: Connection, school: str, which: str, pairs: Sequence[tuple[str, str, str, str]]) -> list[GroupLink]:
     """Keep the resolved groups (left, right, right subject, title); those no longer mapped become inactive."""
     table = group_link
-    known = {(row.left_group, row.right_group, row.right_subject): row.id for row in _group_rows(db, school, which)}
+    known = {(row.left_group, row.right_group, row.right_subject): row for row in _group_rows(db, school, which)}
     mine = (table.c.school_id == school, table.c.connection == which)
-    db.execute(update(table).where(*mine).values(active=0))
+    wanted = {pair[:3] for pair in pairs}
+    gone = [row.id for key, row in known.items() if row.active and key not in wanted]
+    for batch in batches(gone):
+        db.execute(update(table).where(*mine, table.c.id.in_(batch)).values(active=0))
     for left, right, subject, title in pairs:
-        link = known.get((left, right, subject))
-        if link is not None:
-            db.execute(update(table).where(*mine, table.c.id == link).values(active=1, title=title))
-            continue
-        own = {"school_id": school, "id": new_id(), "connection": which, "left_group": left, "right_group": right}
-        db.execute(insert(table).values(**own, right_subject=subject, title=title, active=1))
+        row = known.get((left, right, subject))
+        if row is None:
+            own = {"school_id": school, "id": new_id(), "connection": which, "left_group": left, "right_group": right}
+            db.execute(insert(table).values(**own, right_subject=subject, title=title, active=1))
+        elif not row.active or row.title != title:
+            db.execute(update(table).where(*mine, table.c.id == row.id).values(active=1, title=title))
     return groups(db, school, which)
 
 
