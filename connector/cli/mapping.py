@@ -14,8 +14,10 @@ from connector.cli.output import json_option, terminal_language
 from mappings.findings import Finding, errors_in
 from mappings.json_schema import json_schema
 from mappings.load import MappingError, load_mapping, read_mapping
+from mappings.rings import ring_findings
 from mappings.rules import mapping_hash
 from mappings.run_tests import ExampleResult, run_tests
+from mappings.schema import MappingFile
 
 _FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 _FILE = click.argument("file", type=click.Path(path_type=Path))
@@ -37,8 +39,16 @@ def mapping() -> None:
 @json_option
 @_LANGUAGE
 def validate(files: tuple[Path, ...], as_json: bool, language: str) -> None:
-    """Check mapping FILES; every fault with its line, column and remedy. Exit 1 when one cannot be used."""
-    reports = [_report(file, language) for file in files]
+    """Check mapping FILES, each by itself and all of them together; every fault with its place and remedy.
+
+    Several files are taken for one school's: values that would go round through them are a fault of each. Exit 1 when
+    one cannot be used.
+    """
+    read = {file: read_mapping(file) for file in files}
+    rings = ring_findings({str(file): typed for file, (typed, _) in read.items() if typed is not None})
+    reports = [
+        _report(file, typed, [*found, *rings.get(str(file), [])], language) for file, (typed, found) in read.items()
+    ]
     if as_json:
         _print_json(reports)
     else:
@@ -47,8 +57,7 @@ def validate(files: tuple[Path, ...], as_json: bool, language: str) -> None:
     raise SystemExit(0 if all(report["valid"] for report in reports) else 1)
 
 
-def _report(file: Path, language: str) -> dict[str, Any]:
-    typed, findings = read_mapping(file)
+def _report(file: Path, typed: MappingFile | None, findings: list[Finding], language: str) -> dict[str, Any]:
     valid = typed is not None and not errors_in(findings)
     lines = [finding.render(language) for finding in findings]
     if valid:

@@ -17,6 +17,7 @@ from connector.base.i18n import N_, say
 from connector.base.ids import new_id
 from connector.base.secrets import Vault
 from mappings.load import load_mapping
+from mappings.rings import find_rings
 from mappings.rules import Mapping
 from sync.store.sql import batches, upsert
 from sync.store.tables.connections import connection, group_link, item_link, mapping_version, schedule
@@ -181,11 +182,13 @@ def add(
 
     Raises:
         MappingError: The mapping cannot be used.
-        Fatal: The known credentials cannot be opened to keep a side of them.
+        Fatal: The known credentials cannot be opened to keep a side of them, or values would go round through the
+            school's connections (``write_ring``).
     """
     mapping = load_mapping(mapping_text)
     pair = mapping.file.pair
     known = find(db, school, pair.left, pair.right)
+    _refuse_ring(db, school, mapping)
     if known is not None:
         state = "active" if known.state == "removed" else known.state
         values: dict[str, Any] = {"settings": _merged(known.settings, settings), "state": state}
@@ -243,18 +246,29 @@ def change_mapping(db: Connection, school: str, which: str, text: str, now: date
 
     Raises:
         MappingError: The mapping cannot be used.
-        Fatal: It is another pair's (``other_pair``).
+        Fatal: It is another pair's (``other_pair``), or values would go round (``write_ring``).
     """
     mapping = load_mapping(text)
     known = get(db, school, which)
     if (mapping.file.pair.left, mapping.file.pair.right) != (known.left, known.right):
         raise Fatal("other_pair", say(N_("This mapping is for another pair of systems.")))
+    _refuse_ring(db, school, mapping)
     version = known.mapping_version
     if mapping.hash != known.mapping.hash:
         version += 1
         _add_version(db, school, which, version, mapping, text, now)
     _update(db, school, which, {"mapping_text": text, "mapping_hash": mapping.hash, "mapping_version": version})
     _disarm(db, school, which)
+
+
+def _refuse_ring(db: Connection, school: str, mapping: Mapping) -> None:
+    """Refuse a mapping through which, with the school's others, values would go round; the others stay in force."""
+    others = {f"{one.left} ↔ {one.right}": one.mapping.file for one in every(db, school)}
+    pair = mapping.file.pair
+    mine = f"{pair.left} ↔ {pair.right}"
+    ring = next((one for one in find_rings({**others, mine: mapping.file}) if mine in one.names), None)
+    if ring is not None:
+        raise Fatal("write_ring", ring.message)
 
 
 def _disarm(db: Connection, school: str, which: str) -> None:
