@@ -6,14 +6,14 @@ that dies in between leaves an effect that says "sent": whoever comes next reads
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select, update
 
-from connector.base.ids import new_id
+from connector.base.ids import new_ids
 from sync.effects.records import IN_FLIGHT, Cell, CellState, Change, Effect, Sighting, State
 from sync.effects.rows import (
     Batches,
@@ -95,17 +95,18 @@ def plan_many(
         raise ValueError("two changes of one cell cannot be planned at once")
     states = hold(db, school_id, wanted) if held is None else held
     _supersede(db, school_id, list(wanted), now)
-    rows = [_new_row(school_id, change, states[change.cell], now) for change in new]
+    ids = new_ids(len(new))
+    rows = [_new_row(school_id, one, change, states[change.cell], now) for one, change in zip(ids, new, strict=True)]
     if rows:
         db.execute(_INSERT, rows)
     made = {row["key"]: _made(row, change.cell) for row, change in zip(rows, new, strict=True)}
     return [known.get(change.key) or made[change.key] for change in changes]
 
 
-def _new_row(school_id: str, change: Change, state: CellState, now: datetime) -> dict[str, Any]:
+def _new_row(school_id: str, effect_id: str, change: Change, state: CellState, now: datetime) -> dict[str, Any]:
     return {
         "school_id": school_id,
-        "id": new_id(),
+        "id": effect_id,
         "system": change.cell.system,
         "item": change.cell.item,
         "person": change.cell.person,
@@ -194,7 +195,7 @@ def _demand_free(db: Connection, school_id: str, effects: Sequence[Effect]) -> N
     """Make sure that no other write of these cells is under way; they are held, so that none begins."""
     ids = {one.id for one in effects}
     for condition in in_cells(effect, school_id, [one.cell for one in effects]):
-        others = set(db.scalars(select(effect.c.id).where(condition, effect.c.state.in_(IN_FLIGHT)))) - ids
+        others = set(db.scalars(select(effect.c.id).where(condition, effect.c.state.in_(IN_FLIGHT))).all()) - ids
         if others:
             raise NotSendable(", ".join(sorted(others)))
 
@@ -321,12 +322,17 @@ def _by_key(db: Connection, school_id: str, keys: Sequence[str]) -> dict[str, Ef
     found: dict[str, Effect] = {}
     for some in chunks(keys):
         query = select(effect).where(effect.c.school_id == school_id, effect.c.key.in_(some))
-        found |= {row.key: effect_of(row) for row in db.execute(query)}
+        found |= {row.key: effect_of(row) for row in db.execute(query).all()}
     return found
 
 
 def in_flight(
-    db: Connection, school_id: str, system: str, item: str, known: Mapping[str, Effect] | None = None
+    db: Connection,
+    school_id: str,
+    system: str,
+    item: str,
+    known: Mapping[str, Effect] | None = None,
+    besides: Set[str] = frozenset(),
 ) -> list[Effect]:
     """Return the writes of a column that may or may not have arrived, oldest first.
 
@@ -336,19 +342,22 @@ def in_flight(
         system: The system.
         item: The column.
         known: Writes the caller itself marked as sent and nobody else may settle; they are not read again.
+        besides: Those of them that the caller is sending at this moment, and which are left out.
     """
     known = known or {}
-    here = (
+    here = [
         effect.c.school_id == school_id,
         effect.c.system == system,
         effect.c.item == item,
         effect.c.state.in_(IN_FLIGHT),
-    )
-    ids = list(db.scalars(select(effect.c.id).where(*here).order_by(effect.c.id)))
+    ]
+    if besides:
+        here.append(effect.c.id.not_in(besides))
+    ids = db.scalars(select(effect.c.id).where(*here).order_by(effect.c.id)).all()
     found = {one: known[one] for one in ids if one in known}
     for some in chunks([one for one in ids if one not in known]):
         query = select(effect).where(effect.c.school_id == school_id, effect.c.id.in_(some))
-        found |= {row.id: effect_of(row) for row in db.execute(query)}
+        found |= {row.id: effect_of(row) for row in db.execute(query).all()}
     return [found[one] for one in ids]
 
 

@@ -31,7 +31,7 @@ def lock_cells(db: Connection, school_id: str, wanted: Sequence[Cell]) -> dict[C
         return {}
     # An upsert that changes nothing locks the row, so that two planners of one cell come one after another.
     found = db.execute(_lock_statement(db.dialect.name), rows)
-    return {state.cell: state for state in map(cell_state, found)}
+    return {state.cell: state for state in map(cell_state, found.all())}
 
 
 @cache

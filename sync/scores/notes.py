@@ -30,7 +30,8 @@ def write_notes(db: Connection, school_id: str, notes: Sequence[Note], now: date
     """Write notes; those of results that were erased while their score was on its way are dropped."""
     there: set[str] = set()
     for some in chunks([note.result_id for note in notes]):
-        there |= set(db.scalars(select(result.c.id).where(result.c.school_id == school_id, result.c.id.in_(some))))
+        query = select(result.c.id).where(result.c.school_id == school_id, result.c.id.in_(some))
+        there |= set(db.scalars(query).all())
     rows = [
         {
             "school_id": school_id,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-FEWEST_AT_FIRST = 2
+FEWEST_AT_FIRST = 4
 MOST_AT_ONCE = 8
 # Calls that wait for others, of all that are under way: below the first grow, above the second shrink.
 _ROOM, _CROWD = 1.0, 2.0
@@ -40,6 +40,8 @@ class Pace:
         with self._changed:
             self._changed.wait_for(lambda: stopped() or self._under_way < self._allowed)
             if stopped():
+                # Woken for a place and not taking it: the next in line may.
+                self._changed.notify()
                 return False
             self._under_way += 1
             return True
@@ -52,7 +54,8 @@ class Pace:
                 self._answered(seconds)
             else:
                 self._trouble()
-            self._changed.notify_all()
+            # No more than there are places for: each that wakes in vain costs as much as a call's own work.
+            self._changed.notify(max(0, self._allowed - self._under_way))
 
     def wake(self) -> None:
         """Let those who wait look whether they were stopped."""

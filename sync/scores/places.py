@@ -122,7 +122,9 @@ _WANTED = [
 ]
 
 
-def waiting_results(db: Connection, place: Place, limit: int, sent_to: Set[str] = frozenset()) -> list[Waiting]:
+def waiting_results(
+    db: Connection, place: Place, limit: int, sent_to: Set[str] = frozenset(), besides: Set[str] = frozenset()
+) -> list[Waiting]:
     """Return the results of a place whose latest revision waits, oldest first.
 
     Args:
@@ -130,6 +132,7 @@ def waiting_results(db: Connection, place: Place, limit: int, sent_to: Set[str] 
         place: The place.
         limit: At most so many.
         sent_to: Pupils to whom a score is on its way: that they are pupils was looked up when it left.
+        besides: Results to leave out: they are being sent at this moment, and their turn comes when they have landed.
     """
     same_link = result.c.resource_link == place.link_id if place.link_id else result.c.resource_link.is_(None)
     query = (
@@ -146,6 +149,8 @@ def waiting_results(db: Connection, place: Place, limit: int, sent_to: Set[str] 
         .order_by(result.c.finished_at, result.c.id)
         .limit(limit)
     )
+    if besides:
+        query = query.where(result.c.id.not_in(besides))
     rows = db.execute(query).all()
     others = _not_pupils(db, place.school_id, {row.account for row in rows if row.sub not in sent_to})
     return [_waiting(row, place, others) for row in rows]

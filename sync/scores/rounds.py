@@ -6,7 +6,7 @@ Runs inside one transaction and makes no call.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -63,6 +63,12 @@ def parse_key(key: str) -> tuple[str, int] | None:
     """Return result and revision of a score's key; None for somebody else's."""
     parts = key.split(":")
     return (parts[1], int(parts[2])) if len(parts) in (4, 5) and parts[0] == "score" else None
+
+
+def results_of(effects: Iterable[Effect]) -> set[str]:
+    """Return the results whose scores these effects carry."""
+    found = (parse_key(effect.key) for effect in effects)
+    return {key[0] for key in found if key is not None}
 
 
 def again(key: str, turn: int) -> str:
@@ -154,20 +160,19 @@ class Round:
 
     def __init__(
         self, db: Connection, place: Place, url: str, sight: Sight, posted: Posted, now: datetime,
-        flying: frozenset[str] = frozenset(),
+        busy: Set[str] = frozenset(),
     ) -> None:  # fmt: skip
-        """Take the transaction, the column, what it shows, how this run's calls ended and which are on their way."""
+        """Take the transaction, the column, what it shows, how calls ended and for whom one is being made now."""
         self._db = db
         self._place = place
         self._url = url
         self._sight = sight
         self._posted = posted
         self._now = now
-        self._flying = flying
         self._to_send: list[Effect] = []
         self._endings: list[Ending] = []
         self._notes: list[Note] = []
-        self._busy: set[str] = set()
+        self._busy = set(busy)
         self._system = lms_cell(place.issuer, url, "").system
         self._strays = ledger.strays(db, place.school_id, self._system, url)
         self._undecided = 0
@@ -176,7 +181,7 @@ class Round:
         """Settle what the read proves; return what is to be sent now, marked as sent.
 
         Args:
-            sent: The writes of the column that may or may not have arrived.
+            sent: The writes of the column that may or may not have arrived, but for those being sent now.
             waiting: The results that wait.
             send: False in the last round of a run: what would be sent stays undecided, and new scores are left.
         """
@@ -200,9 +205,6 @@ class Round:
 
     def _under_way(self, effect: Effect, newest: str | None, *, send: bool) -> None:
         """Judge a write that may or may not have arrived."""
-        if effect.id in self._flying:
-            self._busy.add(effect.cell.person)
-            return
         if parse_key(effect.key) is None:
             # A sync's or an undo's own write: it is theirs to settle, and ours waits behind it.
             self._wait(effect)
