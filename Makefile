@@ -62,16 +62,22 @@ $(VENV)-bench/.ready: requirements/runtime.lock requirements/bench.lock pyprojec
 	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-bench: $(VENV)-bench/.ready ## Measure speed as ratios to a peer; writes benchmarks/results.json
+# ltijs needs node; where there is none, its figures are left empty.
+LTIJS := benchmarks/peers/ltijs
+$(LTIJS)/node_modules/.ready: $(LTIJS)/package-lock.json
+	if command -v npm >/dev/null; then npm ci --prefix $(LTIJS) --silent --ignore-scripts --no-audit --no-fund && touch $@; fi
+
+bench: $(VENV)-bench/.ready $(LTIJS)/node_modules/.ready ## Measure speed as ratios to a peer; writes benchmarks/results.json
 	$(VENV)-bench/bin/python -m benchmarks
 
 lock: | $(BIN)/python ## Pin every dependency anew, with hashes
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet uv
 	$(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra build pyproject.toml -o requirements/runtime.lock
 	$(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra build --extra dev -c requirements/runtime.lock pyproject.toml -o requirements/dev.lock
+	$(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements/runtime.lock requirements/bench.in -o requirements/bench.lock
 
 vendor: ## Fetch the front-end files anew from their npm packages
 	$(PYTHON) scripts/vendor.py
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) $(VENV)-lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build dist
+	rm -rf $(VENV) $(VENV)-lock $(LTIJS)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build dist

@@ -16,7 +16,18 @@ from sqlalchemy import func, select
 
 from benchmarks.figures import Figure, compare
 from benchmarks.launches.driver import Driven, Job
-from benchmarks.launches.targets import CLIENT, ISSUERS, Lms, Tool, running_kopir, running_lms, running_pylti
+from benchmarks.launches.targets import (
+    CLIENT,
+    ISSUERS,
+    Lms,
+    Tool,
+    ltijs_is_here,
+    running_fftoolkit,
+    running_kopir,
+    running_lms,
+    running_ltijs,
+    running_pylti,
+)
 from benchmarks.postgres import fresh_database, postgres_pids
 from benchmarks.processes import BenchmarkFailed, run_with_input, tree
 from connector.base.config import load_settings
@@ -25,6 +36,7 @@ from connector.db.tables.launches import account, context, launch, resource_link
 
 SHIPPED, ON_GUNICORN, ON_POSTGRES = "Kopir (as shipped)", "Kopir (gunicorn 1w×4t)", "Kopir (PostgreSQL)"
 PYLTI, PYLTI_GRANIAN = "PyLTI1p3 (gunicorn 1w×4t)", "PyLTI1p3 (granian)"
+FF_TOOLKIT, LTIJS = "ff-ltitoolkit (uvicorn)", "ltijs (PostgreSQL)"
 
 
 @dataclass(frozen=True)
@@ -88,9 +100,14 @@ def _tools(folder: Path, lms: Lms, stack: contextlib.ExitStack) -> Iterator[cont
     if find_spec("pylti1p3") and find_spec("gunicorn"):
         yield running_pylti(PYLTI, folder / "pylti", lms)
         yield running_pylti(PYLTI_GRANIAN, folder / "pylti-granian", lms, on_granian=True)
+    if find_spec("ltitoolkit") and find_spec("uvicorn"):
+        yield running_fftoolkit(FF_TOOLKIT, folder / "fftoolkit", lms)
     urls = stack.enter_context(fresh_database())
     if urls:
         yield running_kopir(ON_POSTGRES, folder / "postgres", lms, urls=urls)
+    if urls and ltijs_is_here():
+        theirs = stack.enter_context(fresh_database())
+        yield running_ltijs(LTIJS, folder / "ltijs", lms, theirs["DATABASE_OWNER_URL"])
 
 
 class Bench:
@@ -106,7 +123,7 @@ class Bench:
     @staticmethod
     def _processes(tool: Tool) -> list[int]:
         own = tree(tool.pid)
-        return own + postgres_pids(tool.environ["DATABASE_URL"]) if tool.environ.get("DATABASE_URL") else own
+        return own + postgres_pids(tool.database_url) if tool.database_url else own
 
     def drive(self, name: str, issuer: str = ISSUERS["keys"], seconds: float | None = None) -> Driven:
         """Drive one tool once, in a driver process of its own."""
@@ -151,7 +168,10 @@ class Bench:
         def cpu(driven: Driven) -> float:
             return driven.cpu_us
 
-        pairs = [(SHIPPED, PYLTI), (ON_GUNICORN, PYLTI), (SHIPPED, PYLTI_GRANIAN), (ON_POSTGRES, PYLTI)]
+        pairs = [
+            (SHIPPED, PYLTI), (SHIPPED, FF_TOOLKIT), (SHIPPED, LTIJS), (ON_POSTGRES, LTIJS), (ON_GUNICORN, PYLTI),
+            (SHIPPED, PYLTI_GRANIAN), (ON_POSTGRES, PYLTI),
+        ]  # fmt: skip
         measures: list[tuple[str, str, Callable[[Driven], float]]] = [
             ("login + launch", "flows/s", rate), ("launch p99", "ms", slowest),
             ("server CPU per login + launch", "µs", cpu),

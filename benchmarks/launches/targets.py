@@ -5,16 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.processes import free_port, run, server
+from sqlalchemy.engine import make_url
+
+from benchmarks.processes import ROOT, BenchmarkFailed, free_port, run, server
 from connector.base.secrets import new_key
 
 CLIENT = "bench-client"
 ISSUERS = {name: f"https://{name}.lms.example" for name in ("keys", "slow", "many")}
+LTIJS = ROOT / "benchmarks" / "peers" / "ltijs"
 KOPIR = (sys.executable, "-c", "from connector.cli.main import main; main()")
 
 
@@ -49,6 +54,7 @@ class Tool:
         launch_url: Where launches go, and the target link.
         pid: Its first process.
         environ: The settings of an installation of Kopir, to look into its database.
+        database_url: The PostgreSQL whose processes work for the tool; empty without one.
     """
 
     name: str
@@ -56,6 +62,7 @@ class Tool:
     launch_url: str
     pid: int
     environ: Mapping[str, str] = field(default_factory=dict)
+    database_url: str = ""
 
 
 def granian(application: str, port: int, *, factory: bool) -> list[str]:
@@ -104,7 +111,9 @@ def running_kopir(
         )  # fmt: skip
     command = kopir_serve(port) if shipped else gunicorn("connector.app:wsgi()", port)
     with server(command, port, folder / "server.log", environ) as pid:
-        yield Tool(name, f"{here}/lti/login", f"{here}/lti/launch", pid, environ)
+        yield Tool(
+            name, f"{here}/lti/login", f"{here}/lti/launch", pid, environ, environ.get("DATABASE_URL", "")
+        )  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -128,6 +137,50 @@ def running_bare(name: str, folder: Path) -> Iterator[Tool]:
     here = f"http://127.0.0.1:{port}"
     with server(granian("benchmarks.peers.bare_app:app", port, factory=False), port, folder / "server.log") as pid:
         yield Tool(name, f"{here}/login", f"{here}/launch", pid)
+
+
+@contextlib.contextmanager
+def running_fftoolkit(name: str, folder: Path, lms: Lms) -> Iterator[Tool]:
+    """Serve ff-ltitoolkit's FastAPI adapter by uvicorn, one process."""
+    folder.mkdir()
+    port = free_port()
+    here = f"http://127.0.0.1:{port}"
+    environ = {"PEER_CONFIG": str(_pylti_config(folder, lms)), "PEER_SECRET": new_key()}
+    command = [sys.executable, "-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
+    with server([*command, "benchmarks.peers.fftoolkit_app:app"], port, folder / "server.log", environ) as pid:
+        yield Tool(name, f"{here}/login", f"{here}/launch", pid)
+
+
+def ltijs_is_here() -> bool:
+    """Tell whether ltijs can run: node, and its packages beside the peer's program."""
+    return shutil.which("node") is not None and (LTIJS / "node_modules" / "ltijs").is_dir()
+
+
+@contextlib.contextmanager
+def running_ltijs(name: str, folder: Path, lms: Lms, database_url: str) -> Iterator[Tool]:
+    """Serve ltijs with its SQL plugin over an empty PostgreSQL database, one node process.
+
+    Raises:
+        BenchmarkFailed: It did not register the platforms in time.
+    """
+    folder.mkdir()
+    port, url = free_port(), make_url(database_url)
+    here = f"http://127.0.0.1:{port}"
+    platforms = [
+        {"issuer": issuer, "client_id": CLIENT, "auth_url": f"{issuer}/mod/lti/auth.php",
+         "token_url": lms.key_set("token"), "jwks_url": lms.key_set(key_set)}
+        for key_set, issuer in ISSUERS.items()
+    ]  # fmt: skip
+    database = {"host": url.host, "port": url.port, "database": url.database, "user": url.username}
+    config = json.dumps({"port": port, "database": database, "platforms": platforms})
+    log = folder / "server.log"
+    with server(["node", str(LTIJS / "app.js")], port, log, {"PEER_CONFIG": config, "PEER_SECRET": new_key()}) as pid:
+        until = time.monotonic() + 60
+        while "registered" not in log.read_text():
+            if time.monotonic() > until:
+                raise BenchmarkFailed(f"{name}: {log.read_text()[-2000:]}")
+            time.sleep(0.1)
+        yield Tool(name, f"{here}/login", f"{here}/launch", pid, database_url=database_url)
 
 
 def _pylti_config(folder: Path, lms: Lms) -> Path:

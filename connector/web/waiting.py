@@ -28,7 +28,8 @@ _NOW = N_("Try now")
 
 def first_posted(form: Mapping[str, str]) -> datetime | None:
     """Return when this form came first; None when it comes for the first time, or says so about another form."""
-    value = runtime().signer(_PURPOSE).read(form.get(FIRST_POSTED, ""))
+    said = form.get(FIRST_POSTED)
+    value = runtime().signer(_PURPOSE).read(said) if said else None
     if value is None or value.get("s") != form.get("state"):
         return None
     return datetime.fromtimestamp(value["t"], UTC)
