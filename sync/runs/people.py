@@ -166,7 +166,9 @@ def identity_hash(db: Connection, connection: SyncConnection) -> str:
     """Return a digest of who is who: a plan made under another one is stale."""
     digest, mark = hashlib.sha256(b"["), b""
     left, right = ((id_type(key), key) for key in (connection.left, connection.right))
-    for batch in batches(people.joined(db, connection.school, left, right), IDENTITIES):
+    apart = {*identity.merges(db, connection.school), *identity.doubts(db, connection.school, connection.id)}
+    found = (row for row in people.joined(db, connection.school, left, right) if row[0] not in apart)
+    for batch in batches(found, IDENTITIES):
         digest.update(mark + dump_json([(whom, (mine, theirs)) for whom, mine, theirs in batch])[1:-1].encode())
         mark = b","
     digest.update(b"]")

@@ -18,7 +18,7 @@ from sync.runs import people as joining
 from sync.runs.compare import Comparison
 from sync.runs.planning import current_header
 from sync.runs.quiet import BELIEVED, Quiet
-from sync.store import connections
+from sync.store import connections, identity
 from sync.store.tables.cells import base
 from sync.store.tables.people import person
 from sync.systems.contract import Evidence
@@ -198,3 +198,24 @@ def test_a_day_later_everything_is_compared_again(sqlite_database: Database) -> 
     made = settled(sqlite_database)
     made.clock.now += BELIEVED + timedelta(minutes=1)
     assert compared(made, shortcut=True)[3] == 0
+
+
+def test_a_pupil_whose_doubt_is_lifted_is_compared_again(sqlite_database: Database) -> None:
+    made = settled(sqlite_database)
+    made.left.marks["li-1", "u1"] = "3"
+    made.plan()
+    whom, when = made.person("u1"), made.clock.now
+
+    def doubt(*found: identity.Doubt) -> None:
+        with sqlite_database.school(made.school) as db:
+            link = connections.groups(db, made.school, made.connection)[0].id
+            identity.save_doubts(
+                db, made.school, made.connection, link, [whom], [one._replace(group_link=link) for one in found]
+            )
+
+    doubt(identity.Doubt(whom, "", "two_sources", (), when))
+    made.plan(read=False)
+    same_either_way(made)
+    doubt()
+    same_either_way(made)
+    assert any(whom.encode() in change for change in compared(made, shortcut=True)[0])
