@@ -230,6 +230,10 @@ def _show_plan(runtime: SyncRuntime, school: str, plan: StoredPlan, *, as_json: 
         text = N_("Not compared: {group}, {side}, {kind} ({reason}).")
         place = {"group": missed["title"], "side": missed["side"], "kind": missed["kind"], "reason": missed["reason"]}
         click.echo(words(say(text, **place)))
+    for work in plan.works if plan.kind == "undo" else ():
+        if work.get("left") == "empty":
+            text = N_("The work “{title}” is left empty in the journal; remove it there by hand if it is not wanted.")
+            click.echo(words(say(text, title=work["title"])))
     if plan.pending:
         text = N_("{count} values would be written. Apply: kopir sync apply {plan} --hash {hash}")
         click.echo(words(say(text, count=plan.pending, plan=plan.id, hash=plan.hash)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from sync.model import AttendanceMark, Lesson, LineItem, Result
 from sync.reconcile.guard import Verdict
 from sync.reconcile.inverse import Applied, invert
 from sync.reconcile.plan import hash_changes
-from sync.reconcile.types import Cell, CellKey, CellKind, CellState, Change, Side
+from sync.reconcile.types import Cell, CellKey, CellKind, CellState, Change, Operation, Side
 from sync.runs.compare import Comparison, stamp_of
 from sync.runs.planning import counts_of, current_header, settle_rows, stand_all, verdict_to_json
 from sync.runs.runtime import Sides, SyncRuntime, scope_of
@@ -27,7 +27,7 @@ def undo_run(runtime: SyncRuntime, school: str, run_id: str, *, actor: str = "sy
     """Make the plan that takes a run back; values are restored where they are still what the run wrote.
 
     A cell somebody changed since is a conflict, one that cannot be read now is not compared, and an erased person
-    gets nothing back.
+    gets nothing back. Works that the run made are named with what is left of them: no system takes one out again.
 
     Raises:
         Fatal: The run applied nothing (``nothing_to_undo``).
@@ -36,9 +36,9 @@ def undo_run(runtime: SyncRuntime, school: str, run_id: str, *, actor: str = "sy
     with runtime.reading(school) as db:
         run = plans.get_run(db, school, run_id)
         rows = plans.changes(db, school, run.plan or "", ("applied",)) if run.plan else []
-        undone = plans.get(db, school, run.plan).hash if run.plan else ""
+        undone = plans.get(db, school, run.plan) if run.plan else None
     written = [row for row in rows if row.side != "none"]
-    if not written:
+    if not written or undone is None:
         raise Fatal("nothing_to_undo", say(N_("This run wrote nothing that could be taken back.")))
     connection = runtime.connection(school, run.connection)
     sides = runtime.sides(connection)
@@ -51,7 +51,16 @@ def undo_run(runtime: SyncRuntime, school: str, run_id: str, *, actor: str = "sy
     changes = list(invert(applied, now_there.cell, erased=erased, closed=lambda key: key.text in closed))
     with runtime.writing(school) as db:
         new_run = plans.start_run(db, school, connection.id, "undo", actor, runtime.clock())
-    return _store(runtime, connection, new_run, run_id, undone, changes, now_there)
+    works = _works(undone.works, changes, now_there)
+    return _store(runtime, connection, new_run, run_id, undone.hash, changes, now_there, works)
+
+
+def _works(made: Sequence[dict[str, str]], changes: Sequence[Change], now_there: _Now) -> list[dict[str, str]]:
+    """Return the works the undone run made, each with what is left of it; no system lets a program take one out."""
+    rows = [now_there.rows[one.key] for one in changes if one.operation is Operation.CLEAR]
+    cleared = {(row.external_item or "", row.external_person or "") for row in rows}
+    told = [{**work, "left": now_there.left_behind(work, cleared)} for work in made]
+    return [work for work in told if work["left"]]
 
 
 class _Now:
@@ -98,6 +107,8 @@ class _Now:
         """Return the written side's cell as it is now."""
         row = self.rows[change.key]
         read = self._reads[(row.group_link, row.kind, row.side)]
+        if self._relinked(row):
+            return Cell(change.key, None, CellState.UNKNOWN, note="relinked")
         if read is None or read.evidence is not Evidence.COMPLETE:
             return Cell(change.key, None, CellState.UNKNOWN, note="not_read" if read is None else read.reason)
         for record in read.records:
@@ -106,6 +117,33 @@ class _Now:
                 changed = record.changed_at if isinstance(record, Result) else None
                 return Cell(change.key, record.raw, CellState.PRESENT, changed)
         return Cell(change.key, None, CellState.ABSENT)
+
+    def _relinked(self, row: ChangeRow) -> bool:
+        """Tell whether the pupil goes by another account there by now."""
+        pair = self._comparison.groups[row.group_link].pairs.get(row.person) if self._has(row.group_link) else None
+        own = row.kind == CellKind.ATTENDANCE and row.side == "left" and row.external_person == row.person
+        return pair is not None and not own and row.external_person != pair[row.side == "right"]
+
+    def _has(self, link: str) -> bool:
+        return link in self._comparison.groups
+
+    def left_behind(self, work: dict[str, str], cleared: Collection[tuple[str, str]]) -> str:
+        """Tell what becomes of a work that the run made: ``empty``, ``in_use``, or nothing where it was never made.
+
+        Args:
+            work: As the undone plan names it.
+            cleared: Cells (work, pupil, in the journal's ids) that the undo empties.
+        """
+        link = work["group_link"]
+        column = self._comparison.groups[link].columns.get(work["item"]) if self._has(link) else None
+        if column is None or not column.link.right_item:
+            return ""
+        read = self._reads.get((link, CellKind.GRADE.value, "right"))
+        if read is None or read.evidence is not Evidence.COMPLETE:
+            return "in_use"
+        marks = {(one.item_id, one.person_id) for one in read.records if isinstance(one, Result)}
+        rest = {one for one in marks if one[0] == column.link.right_item} - set(cleared)
+        return "in_use" if rest else "empty"
 
     def closed(self, key: str) -> bool:
         """Tell whether a cell of the journal lies in a closed period, as far as the last reads know."""
@@ -125,6 +163,7 @@ def _store(
     undone_hash: str,
     changes: Sequence[Change],
     now_there: _Now,
+    works: Sequence[dict[str, str]],
 ) -> StoredPlan:
     school, now = connection.school, runtime.clock()
     header = current_header(runtime, connection, undoes=undone_hash)
@@ -150,6 +189,7 @@ def _store(
             school,
             stored,
             counts=counts,
+            works=list(works),
             verdict=verdict_to_json(Verdict()),
             state="planned" if waiting else "empty",
         )

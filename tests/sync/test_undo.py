@@ -6,6 +6,8 @@ import pytest
 
 from connector.base.errors import Fatal, Hold
 from connector.db.database import Database
+from sync.model import Person
+from sync.runs import identity
 from sync.runs.approving import POLICY, approve
 from tests.sync.kit import Bench, joined
 
@@ -70,3 +72,30 @@ def test_a_run_that_wrote_nothing_has_nothing_to_undo(sqlite_database: Database)
     plan = made.plan()
     with pytest.raises(Fatal, match="nothing"):
         made.undo(plan.run)
+
+
+def test_undo_names_the_work_it_leaves_empty(sqlite_database: Database) -> None:
+    made = joined(sqlite_database)
+    plan = made.undo(made.sync().plan.run)
+    assert [(work["title"], work["left"]) for work in plan.works] == [("Бақылау тесті", "empty")]
+
+
+def test_a_work_that_somebody_else_uses_is_not_named_as_empty(sqlite_database: Database) -> None:
+    made = joined(sqlite_database)
+    report = made.sync()
+    [(work, _), *_] = made.right.marks
+    made.right.marks[(work, "90000000000000004")] = "7"
+    assert [work["left"] for work in made.undo(report.plan.run).works] == ["in_use"]
+
+
+def test_undo_leaves_a_pupil_who_goes_by_another_account_alone(sqlite_database: Database) -> None:
+    made = joined(sqlite_database)
+    report = made.sync()
+    person = made.person("u1")
+    place = (made.runtime, made.school, made.connection, person)
+    made.right.people.append(Person("90000000000000009", "Тегі1", "Аты1"))
+    made.plan()
+    identity.split(*place, who="person-1")
+    identity.pin(*place, right="90000000000000009", who="person-1")
+    undo(made, report.plan.run)
+    assert [cell[1] for cell in made.right.marks] == ["90000000000000001"]

@@ -129,6 +129,8 @@ class PlanView:
         reported: Blocks that are shown and never written.
         unsure: Blocks whose cells were not compared.
         results: Blocks by outcome, once the plan was approved.
+        works: Works that would be made.
+        emptied: For an undo: works the run made, which will hold no mark any more.
         agreed: Cells both systems agree on already.
         settled: Cells this plan found equal and noted silently.
     """
@@ -141,6 +143,7 @@ class PlanView:
     unsure: list[Block] = field(default_factory=list)
     results: list[tuple[str, int, list[Block]]] = field(default_factory=list)
     works: list[Place] = field(default_factory=list)
+    emptied: list[Place] = field(default_factory=list)
     agreed: int = 0
     settled: int = 0
 
@@ -191,7 +194,10 @@ def view_plan(db: Connection, names: Names, plan: StoredPlan, wanted: str = "") 
         ]
     view.reported = layout.blocks(row for row in rows if row.state == "reported")
     view.unsure = layout.blocks(row for row in rows if row.state == "not_compared")
-    view.works = [_work(names, work) for work in plan.works]
+    if plan.kind == "undo":
+        view.emptied = [_work(names, work) for work in plan.works if work.get("left") == "empty"]
+    else:
+        view.works = [_work(names, work) for work in plan.works]
     view.agreed = _agreed(db, names, view.run, {row.key for row in rows})
     return view
 

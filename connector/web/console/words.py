@@ -38,6 +38,7 @@ _READS: dict[str, str] = {
     "unclear_roster": N_("its list of people did not prove to be whole"),
     "token_unavailable": N_("it gave no access token"),
     "awaits_second_read": N_("a value was not found this time, so further complete reads must confirm it"),
+    "relinked": N_("the pupil goes by another account there by now"),
     "canary_missing": N_("it did not show a record that the mapping says is always there, so nothing is written"),
     "canary_changed": N_("a record that the mapping says never changes was different, so nothing is written"),
     "canary_never_seen": N_("no class showed a record that the mapping says is always there, so nothing is written"),
