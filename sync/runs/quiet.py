@@ -40,15 +40,13 @@ class Quiet:
         self._school, self._which = comparison.connection.school, comparison.connection.id
         self._now = now
         general = self._general(header)
-        self._digests = {scope: _digest([general, *comparison.state(scope)]) for scope in comparison.scopes()}
         with runtime.reading(self._school) as db:
             known = quiet.of(db, self._school, self._which, now - BELIEVED)
-            sizes = quiet.base_sizes(db, self._school, self._which) if known else {}
-        self._kept = {
-            scope: facts
-            for scope, facts in known.items()
-            if facts.digest == self._digests.get(scope) and facts.known == sizes.get(scope, 0)
+            sizes = quiet.base_sizes(db, self._school, self._which)
+        self._digests = {
+            scope: _digest([general, *comparison.state(scope), sizes.get(scope, 0)]) for scope in comparison.scopes()
         }
+        self._kept = {scope: facts for scope, facts in known.items() if facts.digest == self._digests.get(scope)}
 
     def _general(self, header: PlanHeader) -> str:
         """Return a digest of what all scopes depend on."""
