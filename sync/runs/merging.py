@@ -80,12 +80,12 @@ def split_rows(db: Connection, school: str, gone: str, *, who: str, now: datetim
     """Take a merge back: the ids that went over return, as far as the kept person still has them.
 
     Raises:
-        Fatal: The person is not merged (``not_merged``), or the kept one's link is pinned (``pinned``).
+        Fatal: The person is not merged (``not_merged``), or its ids went to one whose link is pinned (``pinned``).
     """
     merge = identity.merges(db, school).get(gone)
     if merge is None:
         raise Fatal("not_merged", say(N_("This person is not merged into another.")))
-    if identity.pinned_anywhere(db, school, [merge.kept]):
+    if merge.moved and identity.pinned_anywhere(db, school, [merge.kept]):
         raise Fatal("pinned", say(N_("The link of this person is pinned; unpin it first.")))
     _move(db, school, merge.moved, merge.kept, gone)
     identity.drop_merge(db, school, gone)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from openpyxl import load_workbook
 
 from connector.base.clock import utc_now
 from connector.cli.main import main
@@ -113,6 +114,9 @@ def test_a_school_gets_its_marks_across_by_commands_alone(desk: Desk, world: Wor
     assert plan["changes"][0]["why"] == "One system has a value and the other has none yet."
     held = desk("sync", "holds", exit_code=2)
     assert {row["held_by"] for row in held} == {"create_work"}
+    table = world.folder / "holds.xlsx"
+    desk("sync", "holds", "--xlsx", str(table), exit_code=2)
+    assert load_workbook(table).worksheets[0].max_row == 31
     why = desk("sync", "explain", plan["changes"][0]["key"])
     assert (why["action"], why["left"], why["right"], why["held_by"]) == ("create_right", "32", None, "create_work")
     refused = desk("sync", "apply", plan["plan"], "--hash", "0" * 64, exit_code=1)
@@ -129,8 +133,29 @@ def test_a_school_gets_its_marks_across_by_commands_alone(desk: Desk, world: Wor
     assert (status["joined"], status["conflicts"], status["pending"]) == (30, 0, 0)
     undo = desk("sync", "undo", report["run"], exit_code=2)
     assert undo["pending"] == 30
+    assert [work["left"] for work in undo["works"]] == ["empty"]
     assert desk("sync", "apply", undo["plan"], "--hash", undo["hash"])["counts"]["applied"] == 30
     assert world.journal.marks() == before
+    say_who_is_who(desk)
+
+
+def say_who_is_who(desk: Desk) -> None:
+    """Fix, take back, make again and merge links by commands, and look at what was said."""
+    first, second = desk("people", "list")[:2]
+    desk("people", "pin", first["left"], "--why", "asked")
+    assert "pinned" in desk("people", "split", first["right"], exit_code=1)
+    desk("people", "pin", first["left"], "--off")
+    assert desk("people", "split", first["left"]) == {"person": first["person"], "split": "link"}
+    assert desk("sync", "plan")["pending"] == 0
+    desk("people", "pin", first["person"], "--to", first["right"])
+    desk("people", "merge", first["left"], second["left"], "--why", "new login")
+    assert desk("people", "history", second["person"])["merged_into"] == first["person"]
+    assert desk("people", "split", first["left"])["split"] == "merge"
+    told = desk("people", "history", first["left"])
+    assert (told["pinned"], told["left"], told["right"]) == (True, first["left"], first["right"])
+    words = [(event["action"], event["note"]) for event in told["events"]]
+    assert words[1:] == [("pinned", "asked"), ("unpinned", ""), ("parted", ""), ("joined", ""), ("pinned", ""),
+                         ("merged", "new login"), ("split", "")]  # fmt: skip
 
 
 def test_no_token_is_ever_shown(desk: Desk, world: World) -> None:
