@@ -204,9 +204,13 @@ def match_and_propose(db: Connection, connection: SyncConnection, link: GroupLin
     lefts = people.by_identifier(db, school, id_type(connection.left), connection.left)
     rules = connection.mapping.file.identity
     parted = proposals.rejected(db, school, connection.id)
-    for pair in found.linked:
-        if pair.rule == IIN[0] and "iin" in rules.join and (lefts[pair.left], pair.right) not in parted:
-            join(db, connection, lefts[pair.left], pair.right, "proven", now)
+    proven = [(lefts[pair.left], pair.right) for pair in found.linked if pair.rule == IIN[0] and "iin" in rules.join]
+    made = [
+        (whom, IIN[0])
+        for whom, right in proven
+        if (whom, right) not in parted and join(db, connection, whom, right, "proven", now)
+    ]
+    note_joins(db, connection, "people_joined", "system", made, now)
     proposals.replace(db, school, connection.id, link.id, _proposals(link, found, lefts) if rules.propose else [], now)
     doubted = [
         Doubt(lefts[apart.id], link.id, apart.reason, apart.candidates, now)
