@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.base.errors import Fatal
-from connector.base.ids import is_id, new_id
+from connector.base.ids import is_id, new_id, new_ids
 from connector.base.secrets import Signer, Vault, fingerprint, keyed_hash, new_key, new_token
 
 KEY = "k" * 40
@@ -118,3 +118,10 @@ def test_hostile_shapes_are_refused_and_do_not_raise(text: str) -> None:
 def test_tokens_are_url_safe_and_long() -> None:
     assert len({new_token() for _ in range(100)}) == 100
     assert all(len(one) == 43 and one.replace("-", "").replace("_", "").isalnum() for one in [new_token()])
+
+
+def test_ids_made_together_are_of_the_same_kind_and_rise_with_those_made_alone() -> None:
+    made = [new_id(), *new_ids(5_000), new_id()]
+    assert made == sorted(set(made))
+    assert all(is_id(one) and uuid.UUID(one).version == 7 and uuid.UUID(one).variant == uuid.RFC_4122 for one in made)
+    assert new_ids(0) == []

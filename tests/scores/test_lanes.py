@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -147,6 +149,21 @@ def test_pace_shrinks_when_calls_wait_for_one_another() -> None:
 def test_stopped_pace_lets_nobody_in() -> None:
     pace = Pace(first=1, most=1)
     assert not pace.enter(lambda: True)
+
+
+def test_place_that_one_leaves_or_does_not_take_goes_to_the_next_who_waits() -> None:
+    pace = Pace(first=1, most=1)
+    assert pace.enter(lambda: False)
+    ended = threading.Event()
+    with ThreadPoolExecutor(4) as pool:
+        stopped = [pool.submit(pace.enter, ended.is_set) for _ in range(3)]
+        waiting = pool.submit(pace.enter, lambda: False)
+        # The three are stopped without a word: whichever is woken for the place must hand it on.
+        ended.set()
+        pace.leave(0.01, well=True)
+        assert waiting.result(10)
+        pace.wake()
+        assert not any(one.result(10) for one in stopped)
 
 
 @pytest.mark.parametrize(("threads", "jobs"), [(1, 1), (2, 1), (3, 1), (4, 2), (32, 2)])
