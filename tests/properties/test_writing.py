@@ -231,8 +231,8 @@ def test_p14_the_calls_of_a_run_are_those_of_its_plan(world: World) -> None:
 
 
 def test_p14_finds_a_change_that_is_quietly_left(world: World, monkeypatch: Patch) -> None:
-    real = applying._chunks
-    monkeypatch.setattr(applying, "_chunks", lambda rows: real(list(rows)[:-1]))
+    real = applying.chunks
+    monkeypatch.setattr(applying, "chunks", lambda rows: real(list(rows)[:-1]))
     finds(the_plan_is_what_is_sent, world)
 
 
