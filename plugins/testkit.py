@@ -259,6 +259,7 @@ class TestVisit:
             lang=self.viewer.language,
             t=self.t,
             link=self.link,
+            frame_src=lambda path, **query: Markup('src="{}"').format(self.link(path, **query)),
             form_fields=lambda: "",
             nonce="n",
             static=lambda name: f"/static/{name}",

@@ -42,7 +42,7 @@ def requests(code: str | None, as_json: bool) -> None:
 @json_option
 @explained
 def settle(request_id: str, declined: bool, code: str | None, as_json: bool) -> None:
-    """Note that a wish was done, or declined; the person reads it at the next visit."""
+    """Note that a wish was done, or declined; the person reads it at the next visit. Erases nothing by itself."""
     state = "declined" if declined else "done"
     with opened_runtime() as runtime:
         if not host.settle(runtime, the_school(runtime, code).id, request_id, state):
