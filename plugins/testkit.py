@@ -6,6 +6,7 @@ templates inside a bare page, so that a plugin's author needs nothing else of Ko
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -49,6 +50,9 @@ _PAGE = (
     "<!doctype html><html lang={{ lang }}><title>{% block title %}{% endblock %}</title>{% block head %}{% endblock %}"
     "<body>{% block body %}{% endblock %}{% block scripts %}{% endblock %}"
 )
+
+
+_COMPILING = threading.Lock()
 
 
 @dataclass
@@ -235,8 +239,11 @@ class TestVisit:
         rules = [
             Rule(f"/{route.pattern}", endpoint=route, methods=route.methods) for route in self._room.plugin.routes()
         ]
+        # Routes are compiled through Python's own parser, which some versions let only one thread use at a time.
+        with _COMPILING:
+            routes = Map(rules, strict_slashes=False)
         try:
-            route, args = Map(rules, strict_slashes=False).bind("test").match(f"/{request.path}", request.method)
+            route, args = routes.bind("test").match(f"/{request.path}", request.method)
         except HTTPException:
             return NotFound()
         if self.viewer.role not in route.roles:
